@@ -1,0 +1,175 @@
+//! What a strategy is asked, and what it answers: the contract's types without the contract's bindings.
+//!
+//! Fields mean what `wit/strategy.wit` says of them. Targets are places in the route's roster, not [`super::TargetId`]s.
+
+use std::sync::Arc;
+
+use super::{FailureKind, NanoUsd};
+
+/// Whether the guard would admit a target now, and if not, why. Payloads: milliseconds until it would.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// Would be admitted now.
+    Ready,
+    /// Asked to be left alone.
+    CoolingDown(u32),
+    /// The breaker is open.
+    Tripped(u32),
+    /// Another request is trying it at this moment.
+    Probing,
+    /// The operator's own limit is used up.
+    Limited(u32),
+    /// Its account or daily quota is used up.
+    OutOfQuota(u32),
+    /// The request would not fit a budget.
+    OverBudget,
+    /// Cannot serve this request.
+    Unsupported,
+    /// Has had its turns in this request.
+    Spent,
+    /// Out until someone does something about it.
+    Disabled,
+}
+
+impl Standing {
+    /// The standing in a word or two, for people and for records.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ready => "ready",
+            Self::CoolingDown(_) => "cooling down",
+            Self::Tripped(_) => "tripped",
+            Self::Probing => "probing",
+            Self::Limited(_) => "limited",
+            Self::OutOfQuota(_) => "out of quota",
+            Self::OverBudget => "over budget",
+            Self::Unsupported => "unsupported",
+            Self::Spent => "spent",
+            Self::Disabled => "disabled",
+        }
+    }
+
+    /// Milliseconds until it may be admitted, where that is known.
+    #[must_use]
+    pub fn wait_ms(self) -> Option<u32> {
+        match self {
+            Self::Ready => Some(0),
+            Self::CoolingDown(ms) | Self::Tripped(ms) | Self::Limited(ms) | Self::OutOfQuota(ms) => Some(ms),
+            Self::Probing | Self::OverBudget | Self::Unsupported | Self::Spent | Self::Disabled => None,
+        }
+    }
+}
+
+/// One target at the moment of the question.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct State {
+    /// Whether it would be admitted.
+    pub standing: Standing,
+    /// What the request costs there at most, where the price is known.
+    pub estimated_cost: Option<NanoUsd>,
+    /// Requests under way there.
+    pub in_flight: u32,
+    /// Failures since the last success.
+    pub consecutive_failures: u32,
+    /// Share of the latest attempts that were served, 0 to 1.
+    pub success_rate: f32,
+    /// Smoothed milliseconds to the first token.
+    pub first_token_ms: Option<f32>,
+    /// Share left of the scarcest quota, 0 to 1.
+    pub quota_left: Option<f32>,
+}
+
+/// An attempt of this request that has failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PastAttempt {
+    /// Where: a place in the roster.
+    pub target: u32,
+    /// Why.
+    pub failure: FailureKind,
+    /// How long it took, in milliseconds.
+    pub took_ms: u32,
+    /// The wait the reply asked for, in milliseconds.
+    pub retry_after_ms: Option<u32>,
+}
+
+/// The question: who is next?
+#[derive(Debug, Clone, PartialEq)]
+pub struct Ask {
+    /// Counts the requests of this host.
+    pub sequence: u64,
+    /// 64 random bits.
+    pub entropy: u64,
+    /// Milliseconds since 1970 UTC.
+    pub now_ms: u64,
+    /// Input tokens, estimated from above.
+    pub input_tokens: u32,
+    /// Output tokens at most.
+    pub max_output_tokens: u32,
+    /// Whether the caller wants a stream.
+    pub streaming: bool,
+    /// The caller's words about the request.
+    pub labels: Arc<[(String, String)]>,
+    /// One for each target of the roster.
+    pub states: Vec<State>,
+    /// What was tried, oldest first.
+    pub attempts: Vec<PastAttempt>,
+    /// Where attempts of this request are under way.
+    pub in_flight: Vec<u32>,
+    /// The target that served last.
+    pub preferred: Option<u32>,
+    /// Nothing is ready and trying anyway is allowed.
+    pub emergency: bool,
+    /// Attempts the host will still make.
+    pub attempts_left: u32,
+    /// How many of them may be retries.
+    pub retries_left: u32,
+    /// Since the request began.
+    pub elapsed_ms: u32,
+    /// Until its deadline.
+    pub remaining_ms: Option<u32>,
+    /// The strategy's note to itself.
+    pub note: Vec<u8>,
+}
+
+/// A strategy's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// What to do.
+    pub verdict: Verdict,
+    /// Why, for people.
+    pub reason: Option<String>,
+    /// Comes back with the next question of the same request.
+    pub note: Vec<u8>,
+}
+
+/// What to do next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Send the request.
+    Attempt(AttemptPlan),
+    /// Wait for what is in flight.
+    Hold,
+    /// The request has failed.
+    GiveUp,
+}
+
+/// Send the request to a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttemptPlan {
+    /// A place in the roster.
+    pub target: u32,
+    /// Wait before sending, in milliseconds.
+    pub after_ms: u32,
+    /// Give up after, in milliseconds.
+    pub timeout_ms: Option<u32>,
+    /// Ask for a second target after, in milliseconds without a token.
+    pub hedge_after_ms: Option<u32>,
+}
+
+impl AttemptPlan {
+    /// An attempt at once, with the operator's own limits.
+    #[must_use]
+    pub fn now(target: u32) -> Self {
+        Self { target, after_ms: 0, timeout_ms: None, hedge_after_ms: None }
+    }
+}

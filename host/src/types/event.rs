@@ -1,0 +1,89 @@
+//! What happens to a request, as it happens: told to an observer, kept in the request's record.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{CandidateRecord, Failure, TargetName, Usage};
+
+/// One step of a request's way.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum Event {
+    /// The strategy was asked and has answered.
+    Decided {
+        /// Every target of the roster with its standing at that moment.
+        candidates: Vec<CandidateRecord>,
+        /// What was decided, in words: `attempt groq/llama-3.1-8b-instant`, `give up`.
+        verdict: String,
+        /// The strategy's own reason.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// The strategy trapped, ran out of fuel or answered nonsense; declared order decided instead.
+    StrategyFault {
+        /// What was wrong.
+        message: String,
+    },
+    /// Nothing is sent for a while.
+    Waiting {
+        /// For whom.
+        target: Arc<TargetName>,
+        /// How long at most.
+        wait: Duration,
+    },
+    /// The guard did not admit the target the strategy chose; the strategy is asked again.
+    Denied {
+        /// Who was chosen.
+        target: Arc<TargetName>,
+        /// Why not, in a few words.
+        why: String,
+    },
+    /// An attempt is being sent.
+    Attempting {
+        /// To whom.
+        target: Arc<TargetName>,
+        /// Which attempt of this request, from 1.
+        attempt: u32,
+        /// Which of the provider's models it is, from 1, and how many there are.
+        model_of: (u32, u32),
+    },
+    /// The attempt failed.
+    Failed {
+        /// At whom.
+        target: Arc<TargetName>,
+        /// How.
+        failure: Failure,
+        /// After how long.
+        took: Duration,
+    },
+    /// The attempt served: a whole reply is here, or a stream's first token.
+    Served {
+        /// By whom.
+        target: Arc<TargetName>,
+        /// After how long.
+        took: Duration,
+    },
+    /// The reply is complete.
+    Completed {
+        /// By whom.
+        target: Arc<TargetName>,
+        /// What its provider counted, where it did.
+        usage: Option<Usage>,
+        /// Since the attempt was sent.
+        took: Duration,
+    },
+}
+
+/// Is told every step of a request as it happens, on the task that runs it: must return soon and must not block.
+pub trait Observer: Send + Sync {
+    /// Takes note of a step.
+    fn on_event(&self, event: &Event);
+}
+
+impl<F: Fn(&Event) + Send + Sync> Observer for F {
+    fn on_event(&self, event: &Event) {
+        self(event);
+    }
+}
