@@ -1,0 +1,261 @@
+//! A configuration laid out as the settings it consists of, in the file's own words.
+
+use serde_json::{Map, Value, json};
+
+use crate::types::{NanoUsd, Price};
+
+use super::origin::join;
+use super::settings::{
+    BreakerScope, Config, Credentials, GenerationDefaults, ModelConfig, OnInterrupt, ProviderConfig, RouteConfig,
+    StrategyRef, TargetRef, UnknownPrice,
+};
+use super::units::length_text;
+
+/// One setting in effect.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Setting {
+    /// The table it stands in, such as `providers.openai`.
+    pub(super) table: String,
+    /// Its key there, such as `timeouts.total`.
+    pub(super) key: String,
+    /// Its value; `None` where it is not set.
+    pub(super) value: Option<Value>,
+    /// What the value does not say, such as whether a variable is set.
+    pub(super) remark: Option<String>,
+}
+
+impl Setting {
+    /// Its dotted path.
+    pub(super) fn path(&self) -> String {
+        format!("{}.{}", self.table, self.key)
+    }
+}
+
+/// All settings in effect. No key of a provider is among them, only the names of their variables.
+pub(super) fn settings(config: &Config) -> Vec<Setting> {
+    let mut settings = Vec::new();
+    for (name, provider) in &config.providers {
+        of_provider(&mut Table::new(&mut settings, join("providers", name)), provider);
+    }
+    for (name, route) in &config.routes {
+        of_route(&mut Table::new(&mut settings, join("routes", name)), route);
+    }
+    of_health(&mut settings, config);
+    of_budget(&mut Table::new(&mut settings, "budget".to_owned()), config);
+    of_generation(&mut Table::new(&mut settings, "defaults".to_owned()), &config.defaults);
+    for (name, purpose) in &config.purposes {
+        let mut table = Table::new(&mut settings, join("purposes", name));
+        for (field, value) in &purpose.fields {
+            table.add(&join("", field), value.clone());
+        }
+    }
+    of_surroundings(&mut settings, config);
+    settings
+}
+
+/// Settings of one table being added.
+struct Table<'a> {
+    settings: &'a mut Vec<Setting>,
+    name: String,
+}
+
+impl<'a> Table<'a> {
+    fn new(settings: &'a mut Vec<Setting>, name: String) -> Self {
+        Self { settings, name }
+    }
+
+    fn add(&mut self, key: &str, value: impl Into<Value>) {
+        self.add_some(key, Some(value));
+    }
+
+    fn add_some(&mut self, key: &str, value: Option<impl Into<Value>>) {
+        let (table, key) = (self.name.clone(), key.to_owned());
+        self.settings.push(Setting { table, key, value: value.map(Into::into), remark: None });
+    }
+
+    fn remark(&mut self, remark: impl Into<String>) {
+        if let Some(last) = self.settings.last_mut() {
+            last.remark = Some(remark.into());
+        }
+    }
+}
+
+fn of_provider(table: &mut Table<'_>, provider: &ProviderConfig) {
+    table.add("kind", provider.kind.name());
+    table.add("base_url", provider.base_url.as_str());
+    of_credentials(table, &provider.credentials);
+    if provider.allow_insecure {
+        table.add("allow_insecure", true);
+    }
+    table.add("models", provider.models.iter().map(model).collect::<Vec<_>>());
+    table.add("enabled", provider.enabled);
+    table.add("priority", provider.priority);
+    table.add("local", provider.local);
+    table.add_some("price", provider.price.map(price));
+    table.add("timeouts.connect", length_text(provider.timeouts.connect));
+    table.add_some("timeouts.first_token", provider.timeouts.first_token.map(length_text));
+    table.add("timeouts.idle", length_text(provider.timeouts.idle));
+    table.add("timeouts.total", length_text(provider.timeouts.total));
+    table.add_some("limits.rpm", provider.limits.rpm);
+    table.add_some("limits.tpm", provider.limits.tpm);
+    table.add_some("limits.concurrent", provider.limits.concurrent);
+    table.add_some("limits.queue", provider.limits.queue.map(length_text));
+    of_generation(table, &provider.defaults);
+    for (what, words) in [("headers", &provider.headers), ("labels", &provider.labels)] {
+        for (name, value) in words {
+            table.add(&join(what, name), value.as_str());
+        }
+    }
+}
+
+fn of_credentials(table: &mut Table<'_>, credentials: &Credentials) {
+    match credentials {
+        Credentials::NotNeeded => table.add("auth", "none"),
+        Credentials::Keys(keys) => {
+            let names: Vec<_> = keys.iter().map(|key| key.name.as_str()).collect();
+            of_variables(table, &names);
+            table.remark("set");
+        }
+        Credentials::Missing { variables, placeholder } => {
+            let names: Vec<_> = variables.iter().map(String::as_str).collect();
+            of_variables(table, &names);
+            table.remark(match placeholder {
+                Some(variable) => format!("not initialised: {variable} holds a placeholder"),
+                None => "not initialised: not set".to_owned(),
+            });
+        }
+    }
+}
+
+fn of_variables(table: &mut Table<'_>, names: &[&str]) {
+    match names {
+        [only] => table.add("api_key_env", *only),
+        several => table.add("api_keys_env", several),
+    }
+}
+
+fn of_route(table: &mut Table<'_>, route: &RouteConfig) {
+    table
+        .add_some("targets", (!route.targets.is_empty()).then(|| route.targets.iter().map(target).collect::<Vec<_>>()));
+    table.add("strategy", strategy(&route.strategy));
+    for (name, value) in &route.options {
+        table.add(&join("options", name), value.clone());
+    }
+    table.add_some("max_attempts", route.max_attempts);
+    table.add("deadline", length_text(route.deadline));
+    table.add("on_interrupt", on_interrupt(route.on_interrupt));
+    table.add("emergency", route.emergency);
+    table.add("prefer_for", length_text(route.prefer_for));
+    table.add("content_filter", if route.content_filter_falls_back { "fall-back" } else { "stop" });
+    table.add_some("fallback_text", route.fallback_text.as_deref());
+}
+
+fn of_health(settings: &mut Vec<Setting>, config: &Config) {
+    let mut table = Table::new(settings, "cooldown".to_owned());
+    table.add("rate_limited", length_text(config.cooldown.rate_limited));
+    table.add("quota_exhausted", length_text(config.cooldown.quota_exhausted));
+    table.add("longest", length_text(config.cooldown.longest));
+    table.add("longest_quota", length_text(config.cooldown.longest_quota));
+
+    let mut table = Table::new(settings, "breaker".to_owned());
+    table.add("failures", config.breaker.failures);
+    table.add("success_rate", config.breaker.success_rate);
+    table.add("samples", config.breaker.samples);
+    table.add("window", length_text(config.breaker.window));
+    table.add("pause", length_text(config.breaker.pause));
+    table.add("longest_pause", length_text(config.breaker.longest_pause));
+    table.add("scope", scope(config.breaker.scope));
+
+    let mut table = Table::new(settings, "retries".to_owned());
+    table.add("ratio", config.retries.ratio);
+    table.add("floor", config.retries.floor);
+}
+
+fn of_budget(table: &mut Table<'_>, config: &Config) {
+    let budget = &config.budget;
+    table.add_some("per_request_usd", budget.per_request.map(dollars));
+    table.add_some("daily_usd", budget.daily.map(dollars));
+    table.add_some("monthly_usd", budget.monthly.map(dollars));
+    table.add_some("alert_at", budget.alert_at);
+    table.add("tracking", budget.tracking);
+    table.add(
+        "unknown_price",
+        match budget.unknown_price {
+            UnknownPrice::Refuse => Value::from("refuse"),
+            UnknownPrice::Assume(assumed) => price(assumed),
+        },
+    );
+}
+
+fn of_generation(table: &mut Table<'_>, defaults: &GenerationDefaults) {
+    table.add_some("temperature", defaults.temperature);
+    table.add_some("max_tokens", defaults.max_tokens);
+}
+
+fn of_surroundings(settings: &mut Vec<Setting>, config: &Config) {
+    let sandbox = &config.sandbox;
+    let mut table = Table::new(settings, "sandbox".to_owned());
+    table.add("fuel", sandbox.fuel);
+    table.add("memory_mib", sandbox.memory >> 20);
+    table.add("module_mib", sandbox.module_bytes >> 20);
+    table.add("compile_time", length_text(sandbox.compile_time));
+    table.add("wasi", sandbox.wasi);
+    match &sandbox.compile_cache {
+        Some(folder) => table.add("compile_cache", folder.display().to_string()),
+        None => table.add("compile_cache", false),
+    }
+    Table::new(settings, "cache".to_owned()).add("enabled", config.cache.enabled);
+    let mut table = Table::new(settings, "store".to_owned());
+    table.add_some("path", config.store.path.as_ref().map(|path| path.display().to_string()));
+    table.add_some("shared", config.store.shared.as_deref());
+    let mut table = Table::new(settings, "gateway".to_owned());
+    table.add("listen", config.gateway.listen.as_str());
+    table.add("log_requests", config.log_requests);
+}
+
+fn model(model: &ModelConfig) -> Value {
+    let plain = ModelConfig::new(&model.id);
+    let mut told = Map::from_iter([("id".to_owned(), json!(model.id))]);
+    told.extend(model.price.map(|own| ("price".to_owned(), price(own))));
+    told.extend(model.context_window.map(|tokens| ("context_window".to_owned(), json!(tokens))));
+    let can =
+        [("tools", model.tools, plain.tools), ("json", model.json, plain.json), ("vision", model.vision, plain.vision)];
+    for (what, can, usual) in can {
+        told.extend((can != usual).then(|| (what.to_owned(), json!(can))));
+    }
+    if told.len() == 1 { json!(model.id) } else { Value::Object(told) }
+}
+
+fn price(price: Price) -> Value {
+    json!({"input_per_mtok": dollars(price.input_per_mtok), "output_per_mtok": dollars(price.output_per_mtok)})
+}
+
+fn dollars(amount: NanoUsd) -> String {
+    amount.to_string().trim_start_matches('$').to_owned()
+}
+
+fn target(target: &TargetRef) -> String {
+    target.model.as_ref().map_or_else(|| target.provider.clone(), |model| format!("{}/{model}", target.provider))
+}
+
+fn strategy(strategy: &StrategyRef) -> String {
+    match strategy {
+        StrategyRef::BuiltIn(name) => (*name).to_owned(),
+        StrategyRef::File(path) => path.display().to_string(),
+    }
+}
+
+fn on_interrupt(way: OnInterrupt) -> &'static str {
+    match way {
+        OnInterrupt::Continue => "continue",
+        OnInterrupt::Restart => "restart",
+        OnInterrupt::Fail => "fail",
+    }
+}
+
+fn scope(scope: BreakerScope) -> &'static str {
+    match scope {
+        BreakerScope::Model => "model",
+        BreakerScope::Provider => "provider",
+    }
+}

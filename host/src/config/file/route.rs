@@ -1,0 +1,102 @@
+//! `[routes.NAME]`.
+
+use std::path::Path;
+
+use crate::config::problem::{Fault, Read};
+use crate::config::section::{Section, nearest_or_all};
+use crate::config::settings::{OnInterrupt, RouteConfig, TargetRef};
+use crate::config::{strategy_name, units, value};
+
+/// Targets a route may name.
+const MOST_TARGETS: usize = 1_000;
+
+/// Reads one route.
+pub(super) fn read(mut section: Section<'_, '_>, route: &mut RouteConfig, folder: &Path) {
+    targets(&mut section, &mut route.targets);
+    section.set("strategy", &mut route.strategy, |value| {
+        value::text(value).and_then(|word| strategy_name::parse(&word, folder))
+    });
+    options(&mut section, &mut route.options);
+    section.set_some("max_attempts", &mut route.max_attempts, value::whole(units::ATTEMPTS));
+    section.set("deadline", &mut route.deadline, value::positive_length);
+    section
+        .set("on_interrupt", &mut route.on_interrupt, |value| value::text(value).and_then(|word| on_interrupt(&word)));
+    section.set("emergency", &mut route.emergency, value::switch);
+    section.set("prefer_for", &mut route.prefer_for, value::length);
+    section.set("content_filter", &mut route.content_filter_falls_back, |value| {
+        value::text(value).and_then(|word| content_filter(&word))
+    });
+    section.set_some("fallback_text", &mut route.fallback_text, value::text);
+    if route.on_interrupt != OnInterrupt::Fail {
+        let path = section.path_of("on_interrupt");
+        section.report().not_active_yet(&path);
+    }
+    section.finish();
+}
+
+/// Reads `provider` or `provider/model`; a model's id may have slashes of its own.
+pub(in crate::config) fn target(text: &str) -> Read<TargetRef> {
+    let (provider, model) = text.split_once('/').map_or((text, None), |(provider, model)| (provider, Some(model)));
+    if provider.is_empty() || model.is_some_and(str::is_empty) {
+        return Err(Fault::example("neither a provider nor provider/model", "\"groq/llama-3.1-8b-instant\""));
+    }
+    Ok(TargetRef { provider: provider.to_owned(), model: model.map(str::to_owned) })
+}
+
+fn targets(section: &mut Section<'_, '_>, targets: &mut Vec<TargetRef>) {
+    let Some(list) = section.entry("targets") else { return };
+    let Some(items) = section.items(list) else {
+        section.fault(list, value::wrong_type(list.value, "a list of targets", "[\"groq\", \"openai/gpt-4o\"]"));
+        return;
+    };
+    if items.is_empty() || items.len() > MOST_TARGETS {
+        let fault = Fault::words(format!("from 1 to {MOST_TARGETS} targets"), "leave it out to take every provider");
+        section.fault(list, fault);
+        return;
+    }
+    for item in items {
+        targets.extend(section.read(item, |value| value::text(value).and_then(|text| target(&text))));
+    }
+}
+
+fn options(section: &mut Section<'_, '_>, options: &mut serde_json::Map<String, serde_json::Value>) {
+    let Some(mut section) = section.section("options") else { return };
+    for entry in section.entries() {
+        if let Some(value) = section.read(entry, value::json) {
+            options.insert(entry.key.to_owned(), value);
+        }
+    }
+}
+
+fn on_interrupt(word: &str) -> Read<OnInterrupt> {
+    match word {
+        "continue" => Ok(OnInterrupt::Continue),
+        "restart" => Ok(OnInterrupt::Restart),
+        "fail" => Ok(OnInterrupt::Fail),
+        other => Err(Fault::words("no such way", nearest_or_all(other, &["continue", "restart", "fail"]))),
+    }
+}
+
+fn content_filter(word: &str) -> Read<bool> {
+    match word {
+        "stop" => Ok(false),
+        "fall-back" => Ok(true),
+        other => Err(Fault::words("no such way", nearest_or_all(other, &["stop", "fall-back"]))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn splits_a_target_at_its_first_slash() {
+        let parts = |text| target(text).map(|target| (target.provider, target.model));
+
+        assert_eq!(parts("openai"), Ok(("openai".to_owned(), None)));
+        assert_eq!(parts("or/openai/gpt-4o"), Ok(("or".to_owned(), Some("openai/gpt-4o".to_owned()))));
+        for text in ["", "/", "openai/", "/gpt-4o"] {
+            assert!(target(text).is_err(), "{text}");
+        }
+    }
+}

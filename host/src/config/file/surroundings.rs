@@ -1,0 +1,82 @@
+//! `[sandbox]`, `[cache]`, `[store]` and `[gateway]`: what is around the requests.
+
+use std::path::{Path, PathBuf};
+
+use toml::de::DeValue;
+
+use crate::config::problem::{Fault, Read};
+use crate::config::section::Section;
+use crate::config::settings::{Config, GatewayConfig, SandboxConfig, StoreConfig};
+use crate::config::{listen, value};
+
+/// Reads the four tables. Relative paths begin at `folder`.
+pub(super) fn read(root: &mut Section<'_, '_>, folder: &Path, config: &mut Config) {
+    if let Some(section) = root.section("sandbox") {
+        sandbox(section, folder, &mut config.sandbox);
+    }
+    if let Some(mut section) = root.section("cache") {
+        section.set("enabled", &mut config.cache.enabled, value::switch);
+        if config.cache.enabled {
+            section.report().not_active_yet("cache.enabled");
+        }
+        section.finish();
+    }
+    if let Some(section) = root.section("store") {
+        store(section, folder, &mut config.store);
+    }
+    if let Some(section) = root.section("gateway") {
+        gateway(section, &mut config.gateway, &mut config.log_requests);
+    }
+}
+
+fn sandbox(mut section: Section<'_, '_>, folder: &Path, sandbox: &mut SandboxConfig) {
+    section.set("fuel", &mut sandbox.fuel, value::whole(10_000..=1_000_000_000_000));
+    section.set("memory_mib", &mut sandbox.memory, mebibytes(1..=4_096));
+    section.set("module_mib", &mut sandbox.module_bytes, mebibytes(1..=256));
+    section.set("compile_time", &mut sandbox.compile_time, value::positive_length);
+    section.set("wasi", &mut sandbox.wasi, value::switch);
+    section.set("compile_cache", &mut sandbox.compile_cache, |value| match value {
+        DeValue::Boolean(false) => Ok(None),
+        DeValue::Boolean(true) => Err(Fault::words("true is no folder", "leave it out for the platform's own")),
+        other => value::path(other).map(|path| Some(folder.join(path))),
+    });
+    section.finish();
+}
+
+fn store(mut section: Section<'_, '_>, folder: &Path, store: &mut StoreConfig) {
+    section.set_some("path", &mut store.path, |value| value::path(value).map(|path: PathBuf| folder.join(path)));
+    section.set_some("shared", &mut store.shared, shared);
+    for setting in ["store.path", "store.shared"] {
+        section.report().not_active_yet(setting);
+    }
+    section.finish();
+}
+
+fn gateway(mut section: Section<'_, '_>, gateway: &mut GatewayConfig, log_requests: &mut bool) {
+    section.set("listen", &mut gateway.listen, |value| {
+        let listen = value::text(value)?;
+        listen::check(&listen).map(|()| listen)
+    });
+    section.set("log_requests", log_requests, value::switch);
+    for setting in ["gateway.listen", "gateway.log_requests"] {
+        section.report().not_active_yet(setting);
+    }
+    section.finish();
+}
+
+fn mebibytes(range: std::ops::RangeInclusive<i64>) -> impl Fn(&DeValue<'_>) -> Read<usize> {
+    move |value| value::whole::<usize>(range.clone())(value).map(|mebibytes| mebibytes << 20)
+}
+
+/// The address is shown in messages and by `config show`, so it must hold no password.
+fn shared(value: &DeValue<'_>) -> Read<String> {
+    let address = value::text(value).map_err(Fault::secret)?;
+    let is_known = ["redis://", "rediss://", "postgres://", "postgresql://"].iter().any(|way| address.starts_with(way));
+    if address.contains(['@', '?']) {
+        return Err(Fault::words("holds a password, or may", "leave out user, password and query").secret());
+    }
+    if !is_known || address.chars().any(|letter| letter.is_control() || letter.is_whitespace()) {
+        return Err(Fault::example("not the address of a shared store", "\"redis://localhost:6379\""));
+    }
+    Ok(address)
+}

@@ -1,0 +1,53 @@
+//! Configuration: file, environment and flags become one checked [`Config`].
+//!
+//! The way of a value: `document` reads the file and `section` walks it table by table (`file/`), with the readers of `value` and
+//! `units`; `environment` joins the process's variables and `.env`, and `variables/` puts them over the file; `draft` turns what
+//! was said of a provider into the provider; `overrides` puts the flags over everything; `check` looks at the whole. What is
+//! wrong is collected on the way in a `report`, each with its place, and told all at once.
+
+mod load;
+mod sources;
+mod overrides;
+mod document;
+mod section;
+mod file;
+mod environment;
+mod dotenv;
+mod variables;
+mod draft;
+mod key;
+mod base_url;
+mod header;
+mod listen;
+mod strategy_name;
+mod value;
+mod units;
+mod finish;
+mod check;
+mod report;
+mod problem;
+mod origin;
+mod show;
+mod effective;
+mod presets;
+mod known;
+mod protocol;
+mod settings;
+#[cfg(test)]
+mod tests;
+
+pub use check::check;
+pub use finish::finish;
+pub use known::{KNOWN_PROVIDERS, KnownProvider};
+pub use load::{Loaded, load};
+pub use origin::{Origin, Origins};
+pub use overrides::{Override, Overrides};
+pub use presets::{InitError, PRESETS, Preset, init, preset};
+pub use problem::{ConfigError, Notice, Problem};
+pub use settings::{
+    ApiKey, BreakerConfig, BreakerScope, BudgetConfig, CacheConfig, Config, CooldownConfig, Credentials, GatewayConfig,
+    GenerationDefaults, Limits, ModelConfig, OnInterrupt, Protocol, ProviderConfig, Purpose, RetryConfig, RouteConfig,
+    SandboxConfig, StoreConfig, StrategyRef, TargetRef, Timeouts, UnknownPrice,
+};
+pub use show::{show, show_json};
+pub use sources::Sources;

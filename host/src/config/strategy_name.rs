@@ -1,0 +1,96 @@
+//! What a word means where a strategy is named.
+
+use std::path::Path;
+
+use super::origin::{Origin, join};
+use super::problem::{Fault, Read};
+use super::report::Report;
+use super::section::nearest;
+use super::settings::{RouteConfig, StrategyRef};
+
+/// The built-in strategies, each with the name older systems have for it.
+const BUILT_IN: [(&str, &str); 5] = [
+    ("smart", "smart_fallback"),
+    ("cost", "cost_optimized"),
+    ("quality", "quality_optimized"),
+    ("round-robin", "round_robin"),
+    ("fail-fast", "fail_fast"),
+];
+
+/// Reads a built-in strategy's name or the path of a component; a relative path begins at `folder`.
+pub(super) fn parse(word: &str, folder: &Path) -> Read<StrategyRef> {
+    let word = word.trim();
+    if let Some((name, _)) = BUILT_IN.iter().find(|(name, alias)| [name, alias].contains(&&word)) {
+        return Ok(StrategyRef::BuiltIn(name));
+    }
+    if Path::new(word).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wasm")) {
+        return Ok(StrategyRef::File(folder.join(word)));
+    }
+    let what = "no built-in strategy, and no path that ends in .wasm";
+    match nearest(word, BUILT_IN.iter().flat_map(|(name, alias)| [*name, *alias])) {
+        Some(nearest) => Err(Fault::words(what, format!("did you mean {nearest}?"))),
+        None => Err(Fault::words(what, format!("there is: {}", BUILT_IN.map(|(name, _)| name).join(", ")))),
+    }
+}
+
+/// Puts another strategy into a route. The options there were meant for the one before, so they go with it.
+pub(super) fn replace(
+    route: &mut RouteConfig,
+    name: &str,
+    strategy: StrategyRef,
+    origin: &Origin,
+    report: &mut Report,
+) {
+    if route.strategy == strategy {
+        return;
+    }
+    if !route.options.is_empty() {
+        let before = route.strategy.name();
+        report.notice(origin.clone(), format!("the options of route {name} were meant for {before} and are left out"));
+        report.origins.forget(&format!("{}.options", join("routes", name)));
+        route.options.clear();
+    }
+    route.strategy = strategy;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // B1
+    #[test]
+    fn knows_every_built_in_by_both_its_names() {
+        for (name, alias) in BUILT_IN {
+            assert_eq!(parse(name, Path::new("")), Ok(StrategyRef::BuiltIn(name)));
+            assert_eq!(parse(alias, Path::new("")), Ok(StrategyRef::BuiltIn(name)));
+        }
+    }
+
+    #[test]
+    fn takes_a_path_relative_to_the_folder() {
+        assert_eq!(parse("mine.wasm", Path::new("/etc")), Ok(StrategyRef::File("/etc/mine.wasm".into())));
+        assert_eq!(parse("/a/mine.wasm", Path::new("/etc")), Ok(StrategyRef::File("/a/mine.wasm".into())));
+    }
+
+    #[test]
+    fn suggests_a_name() {
+        let fault = parse("smrt", Path::new("")).unwrap_err();
+
+        let expected = Fault::words("no built-in strategy, and no path that ends in .wasm", "did you mean smart?");
+        assert_eq!(fault, expected);
+    }
+
+    #[test]
+    fn leaves_the_options_of_another_strategy_behind() {
+        let mut route = RouteConfig::default();
+        route.options.insert("patience".to_owned(), "1s".into());
+        let mut report = Report::default();
+
+        replace(&mut route, "default", StrategyRef::BuiltIn("smart"), &Origin::Flag("--s"), &mut report);
+        assert_eq!(route.options.len(), 1);
+
+        replace(&mut route, "default", StrategyRef::BuiltIn("cost"), &Origin::Flag("--s"), &mut report);
+        assert!(route.options.is_empty());
+        assert_eq!(report.notices.len(), 1);
+    }
+}
