@@ -1,0 +1,183 @@
+//! Reading JSON of any shape without trusting it: the parts asked for, as they came, and nothing else kept.
+//!
+//! Typed structures would refuse a whole reply for one odd field, and a tree of values would let a hostile one take many
+//! times its own size in memory.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+/// The named fields of an object, each `None` where it is missing or null; of a field that comes twice, the last.
+///
+/// # Errors
+/// When the text is not one JSON object.
+pub(super) fn pick<'a, const N: usize>(
+    json: &'a [u8],
+    names: [&str; N],
+) -> Result<[Option<&'a RawValue>; N], serde_json::Error> {
+    let mut reader = serde_json::Deserializer::from_slice(json);
+    let fields = Pick { names }.deserialize(&mut reader)?;
+    reader.end()?;
+    Ok(fields)
+}
+
+/// As [`pick`], of a part of a reply; where it is no object, nothing is there.
+pub(super) fn pick_from<'a, const N: usize>(part: &'a RawValue, names: [&str; N]) -> [Option<&'a RawValue>; N] {
+    pick(part.get().as_bytes(), names).unwrap_or([None; N])
+}
+
+/// The first items of a list, at most `limit`; none where it is no list.
+pub(super) fn items(part: &RawValue, limit: usize) -> Vec<&RawValue> {
+    let mut reader = serde_json::Deserializer::from_str(part.get());
+    reader.deserialize_seq(Items { limit }).unwrap_or_default()
+}
+
+/// The text of a string. Half a surrogate pair, which some providers cut an emoji into, becomes U+FFFD.
+pub(super) fn text(part: &RawValue) -> Option<String> {
+    let mut reader = serde_json::Deserializer::from_str(part.get());
+    reader.deserialize_bytes(Text).ok()
+}
+
+/// Whether a part is anything more than null, false, "", [] or {}.
+pub(super) fn is_something(part: &RawValue) -> bool {
+    let text = part.get().trim();
+    let inside = || text.get(1..text.len().saturating_sub(1)).unwrap_or_default();
+    match text.as_bytes().first() {
+        Some(b'"' | b'[' | b'{') => !inside().trim().is_empty(),
+        _ => !matches!(text, "null" | "false" | ""),
+    }
+}
+
+struct Pick<'n, const N: usize> {
+    names: [&'n str; N],
+}
+
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de, const N: usize> DeserializeSeed<'de> for Pick<'_, N> {
+    type Value = [Option<&'de RawValue>; N];
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
+        reader.deserialize_map(self)
+    }
+}
+
+impl<'de, const N: usize> Visitor<'de> for Pick<'_, N> {
+    type Value = [Option<&'de RawValue>; N];
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = [None; N];
+        while let Some(Name(name)) = map.next_key()? {
+            let place = self.names.iter().position(|wanted| *wanted == name);
+            match place.and_then(|place| found.get_mut(place)) {
+                Some(field) => {
+                    let value: &RawValue = map.next_value()?;
+                    *field = Some(value).filter(|value| value.get() != "null");
+                }
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+struct Items {
+    limit: usize,
+}
+
+impl<'de> Visitor<'de> for Items {
+    type Value = Vec<&'de RawValue>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while items.len() < self.limit {
+            let Some(item) = list.next_element()? else { return Ok(items) };
+            items.push(item);
+        }
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(items)
+    }
+}
+
+struct Text;
+
+impl Visitor<'_> for Text {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_bytes<E>(self, bytes: &[u8]) -> Result<String, E> {
+        Ok(String::from_utf8_lossy(bytes).into_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(json: &str) -> Box<RawValue> {
+        RawValue::from_string(json.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn picks_fields_as_they_came() {
+        let [a, b, c] = pick(br#"{"x":[1],"a": 1.50e3 ,"b":null,"a":{"n":2}}"#, ["a", "b", "c"]).unwrap();
+
+        assert_eq!(a.map(RawValue::get), Some(r#"{"n":2}"#));
+        assert!(b.is_none() && c.is_none());
+    }
+
+    #[test]
+    fn refuses_what_is_not_one_object() {
+        for json in [&b""[..], b"[]", b"null", b"{\"a\":", b"{} {}", b"\xff", b"{\"a\":\"\xff\"}"] {
+            assert!(pick(json, ["a"]).is_err(), "{json:?}");
+        }
+    }
+
+    #[test]
+    fn survives_deep_nesting() {
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+
+        let [a] = pick(deep.as_bytes(), ["a"]).unwrap();
+
+        assert_eq!(items(a.unwrap(), 4).len(), 1);
+    }
+
+    #[test]
+    fn keeps_no_more_items_than_asked_for() {
+        assert_eq!(items(&raw("[1,2,3]"), 2).iter().map(|item| item.get()).collect::<Vec<_>>(), ["1", "2"]);
+        assert!(items(&raw("{}"), 2).is_empty());
+    }
+
+    #[test]
+    fn reads_text_with_half_a_surrogate_pair() {
+        assert_eq!(text(&raw(r#""a\n\u00e9\ud83d""#)).as_deref(), Some("a\né\u{fffd}\u{fffd}\u{fffd}"));
+        assert_eq!(text(&raw("7")), None);
+    }
+
+    #[test]
+    fn tells_something_from_nothing() {
+        for (json, expected) in
+            [("null", false), ("false", false), ("\"\"", false), ("[ ]", false), ("{}", false), ("{\"a\":1}", true)]
+        {
+            assert_eq!(is_something(&raw(json)), expected, "{json}");
+        }
+        assert!(is_something(&raw("\"x\"")) && is_something(&raw("1")));
+    }
+}

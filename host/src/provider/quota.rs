@@ -1,0 +1,122 @@
+//! How much of its limits a reply says is left.
+
+use http::HeaderMap;
+
+/// The share left, 0 to 1, of the scarcest limit that the headers tell of; `None` where they tell of none.
+///
+/// Windows of a few seconds are left out: they are whole again before they could matter to anyone.
+#[must_use]
+#[expect(clippy::cast_possible_truncation, reason = "a share needs no more than single precision")]
+pub fn quota_left(headers: &HeaderMap) -> Option<f32> {
+    let pairs = headers.iter().filter(|(name, _)| !name.as_str().contains("second")).filter_map(|(name, value)| {
+        let limit = counterpart(name.as_str(), "remaining", "limit")?;
+        let remaining = number(value.to_str().ok()?)?;
+        Some(share_left(remaining, number(headers.get(limit)?.to_str().ok()?).filter(|limit| *limit >= 1.0)?))
+    });
+    pairs.chain(standard(headers)).min_by(f64::total_cmp).map(|share| share as f32)
+}
+
+/// The name of the header that goes with this one: `x-ratelimit-remaining-tokens` with `x-ratelimit-limit-tokens`. The
+/// window a name ends in goes along with it.
+pub(super) fn counterpart(name: &str, part: &str, other: &str) -> Option<String> {
+    if !name.contains("ratelimit") || !name.split('-').any(|piece| piece == part) {
+        return None;
+    }
+    let pieces: Vec<&str> = name.split('-').map(|piece| if piece == part { other } else { piece }).collect();
+    Some(pieces.join("-"))
+}
+
+/// The share of a limit that is left; what remains beyond the limit (bursts) counts as all of it.
+pub(super) fn share_left(remaining: f64, limit: f64) -> f64 {
+    (remaining / limit).clamp(0.0, 1.0)
+}
+
+/// The IETF's own headers: `ratelimit: "api";r=999;t=295` with `ratelimit-policy: "api";q=1000;w=300`.
+fn standard(headers: &HeaderMap) -> Option<f64> {
+    let part = |header: &str, name: &str| {
+        let text = headers.get(header)?.to_str().ok()?;
+        text.split(';').find_map(|part| number(part.trim().strip_prefix(name)?))
+    };
+    let limit = part("ratelimit-policy", "q=").filter(|limit| *limit >= 1.0)?;
+    Some(share_left(part("ratelimit", "r=")?, limit))
+}
+
+/// A count of any size; as a share it need not be exact.
+fn number(text: &str) -> Option<f64> {
+    text.trim().parse::<f64>().ok().filter(|number| number.is_finite())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn left(headers: &[(&'static str, &str)]) -> Option<f32> {
+        quota_left(
+            &headers
+                .iter()
+                .map(|(name, value)| (http::HeaderName::from_static(name), value.parse().unwrap()))
+                .collect(),
+        )
+    }
+
+    #[test]
+    fn tells_the_scarcest_of_all_limits() {
+        let requests = [("x-ratelimit-limit-requests", "1000"), ("x-ratelimit-remaining-requests", "250")];
+        let tokens = [("x-ratelimit-limit-tokens", "6000"), ("x-ratelimit-remaining-tokens", "5400")];
+
+        assert_eq!(left(&[requests, tokens].concat()), Some(0.25));
+    }
+
+    #[test]
+    fn reads_the_spellings_of_providers() {
+        for (limit, remaining) in [
+            ("anthropic-ratelimit-input-tokens-limit", "anthropic-ratelimit-input-tokens-remaining"),
+            ("x-ratelimit-limit", "x-ratelimit-remaining"),
+            ("x-ratelimit-limit-tokens-minute", "x-ratelimit-remaining-tokens-minute"),
+            ("x-ratelimitbysize-limit-month", "x-ratelimitbysize-remaining-month"),
+            ("ratelimit-limit", "ratelimit-remaining"),
+        ] {
+            assert_eq!(left(&[(limit, "8"), (remaining, "2")]), Some(0.25), "{limit}");
+        }
+        assert_eq!(
+            left(&[("ratelimit", "\"api\";r=250;t=295"), ("ratelimit-policy", "\"api\";q=1000;w=300")]),
+            Some(0.25)
+        );
+    }
+
+    #[test]
+    fn bears_odd_numbers() {
+        let left =
+            |remaining: &str, limit: &str| left(&[("x-ratelimit-remaining", remaining), ("x-ratelimit-limit", limit)]);
+
+        assert_eq!(left("59", "30"), Some(1.0));
+        assert_eq!(left("-1", "30"), Some(0.0));
+        assert_eq!(left("9223372036854767616", "9223372036854775808"), Some(1.0));
+        for (remaining, limit) in [("7", "0"), ("7", "-1"), ("NaN", "3"), ("inf", "3"), ("many", "few"), ("1", "NaN")] {
+            assert_eq!(left(remaining, limit), None, "{remaining} of {limit}");
+        }
+    }
+
+    #[test]
+    fn passes_over_windows_of_seconds_and_lonely_headers() {
+        assert_eq!(
+            left(&[("x-ratelimit-limit-req-10-second", "10"), ("x-ratelimit-remaining-req-10-second", "0")]),
+            None
+        );
+        assert_eq!(left(&[("x-ratelimit-remaining-tokens", "5")]), None);
+        assert_eq!(left(&[("x-ratelimit", "false")]), None);
+    }
+
+    proptest! {
+        #[test]
+        fn is_always_a_share(remaining in any::<f64>(), limit in any::<f64>()) {
+            let share = left(&[
+                ("x-ratelimit-remaining", remaining.to_string().as_str()),
+                ("x-ratelimit-limit", limit.to_string().as_str()),
+            ]);
+            prop_assert!(share.is_none_or(|share| (0.0..=1.0).contains(&share)));
+        }
+    }
+}
