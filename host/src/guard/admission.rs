@@ -1,0 +1,142 @@
+//! May this request go to that target now? The one question behind `state` and `admit`.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::budget::Reservation;
+use super::claim::Claim;
+use super::denied::{Denied, Disabled};
+use super::lease::Lease;
+use super::permit::Permit;
+use super::provider::{Book, Choice, Provider};
+use super::retry_budget::Drawn;
+use super::target::Target;
+use super::{Guard, locked};
+use crate::clock::Moment;
+use crate::config::UnknownPrice;
+use crate::types::{NanoUsd, Price, Standing, State, TargetId};
+
+impl Guard {
+    /// How a target stands for a request, as its strategy is told. `wall` is for the budgets.
+    #[must_use]
+    pub fn state(&self, target: TargetId, claim: &Claim, now: Moment, wall: Timestamp) -> State {
+        let Some((target, provider)) = self.find(target) else { return no_such_target() };
+        let mut book = provider.book();
+        let standing = match self.look(&mut book, target, provider, claim, now, wall) {
+            Ok(choice) => choice.overruled.map_or(Standing::Ready, |denied| denied.standing()),
+            Err(denied) => denied.standing(),
+        };
+        let Some(model) = book.models.get(target.model) else { return no_such_target() };
+        State {
+            standing,
+            estimated_cost: self.price(target).map(|price| worst_case(price, claim)),
+            in_flight: model.in_flight,
+            consecutive_failures: model.health.failures_in_a_row(),
+            success_rate: model.health.success_rate(now),
+            first_token_ms: model.health.first_token_ms(),
+            quota_left: model.health.quota_left(now),
+        }
+    }
+
+    /// Admits a request to a target: takes a key's turn, the probe's place where it is one, a share of the limits, the
+    /// worst case from the budgets, and a retry where it is one; all of them or none. `wall` is for the budgets.
+    ///
+    /// # Errors
+    /// The first thing that stands in the way.
+    pub fn admit(
+        self: &Arc<Self>,
+        target: TargetId,
+        claim: &Claim,
+        now: Moment,
+        wall: Timestamp,
+    ) -> Result<Permit, Denied> {
+        let Some((found, provider)) = self.find(target) else { return Err(Disabled::NoSuchTarget.into()) };
+        // Locks are always taken in this order: provider, then budget, then retries.
+        let mut book = provider.book();
+        let Choice { key, .. } = self.look(&mut book, found, provider, claim, now, wall)?;
+        let price = self.price(found);
+        let reservation = self.reserve(price, claim, wall)?;
+        let drawn = match self.draw(claim, now) {
+            Ok(drawn) => drawn,
+            Err(denied) => {
+                self.void_reservation(reservation);
+                return Err(denied);
+            }
+        };
+        let (turns, share) = book.enter(found.model, key, claim.tokens(), now);
+        drop(book);
+        let worst_case = price.map(|price| worst_case(price, claim));
+        let guard = Arc::clone(self);
+        Ok(Permit::new(Lease { guard, target, key, turns, share, price, worst_case, reservation, drawn }))
+    }
+
+    /// Whether and with which key a request may be sent: `admit` without taking anything.
+    fn look(
+        &self,
+        book: &mut Book,
+        target: &Target,
+        provider: &Provider,
+        claim: &Claim,
+        now: Moment,
+        wall: Timestamp,
+    ) -> Result<Choice, Denied> {
+        if let Some(disabled) = provider.access.denied() {
+            return Err(disabled.into());
+        }
+        if book.models.get(target.model).is_none_or(|model| model.is_unknown) {
+            return Err(Disabled::ModelUnknown.into());
+        }
+        // Money before rests: no wait makes a request fit its budget.
+        if let Some(budget) = &self.budget {
+            let amount = worst_case(self.price(target).ok_or(Denied::Unpriced)?, claim);
+            locked(budget).check(amount, claim.spent, wall)?;
+        }
+        if claim.is_retry && self.retries_left(now) == 0 {
+            return Err(Denied::NoRetriesLeft);
+        }
+        let choice = book.choose_key(target.model, now, claim.urgency())?;
+        match book.limits.wait(claim.tokens(), now) {
+            Some(wait) => Err(Denied::Limited(wait)),
+            None => Ok(choice),
+        }
+    }
+
+    fn reserve(&self, price: Option<Price>, claim: &Claim, wall: Timestamp) -> Result<Option<Reservation>, Denied> {
+        let Some(budget) = &self.budget else { return Ok(None) };
+        let amount = worst_case(price.ok_or(Denied::Unpriced)?, claim);
+        Ok(Some(locked(budget).reserve(amount, claim.spent, wall)?))
+    }
+
+    fn draw(&self, claim: &Claim, now: Moment) -> Result<Option<Drawn>, Denied> {
+        if !claim.is_retry {
+            return Ok(None);
+        }
+        locked(&self.retries).draw(now).map(Some).ok_or(Denied::NoRetriesLeft)
+    }
+
+    /// The price to count with: the known one, else what the operator assumes while a budget is set.
+    fn price(&self, target: &Target) -> Option<Price> {
+        let assumed = match self.unknown_price {
+            UnknownPrice::Assume(price) if self.budget.is_some() => Some(price),
+            UnknownPrice::Assume(_) | UnknownPrice::Refuse => None,
+        };
+        target.price().or(assumed)
+    }
+}
+
+fn worst_case(price: Price, claim: &Claim) -> NanoUsd {
+    price.cost(u64::from(claim.input_tokens), u64::from(claim.max_output_tokens))
+}
+
+fn no_such_target() -> State {
+    State {
+        standing: Standing::Disabled,
+        estimated_cost: None,
+        in_flight: 0,
+        consecutive_failures: 0,
+        success_rate: 1.0,
+        first_token_ms: None,
+        quota_left: None,
+    }
+}

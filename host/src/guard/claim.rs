@@ -1,0 +1,30 @@
+//! What a request asks of the guard.
+
+use super::turn::Urgency;
+use crate::types::NanoUsd;
+
+/// One attempt a request would like to make, whichever target it goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Claim {
+    /// Its input tokens, estimated from above.
+    pub input_tokens: u32,
+    /// The tokens its answer may have at most.
+    pub max_output_tokens: u32,
+    /// What the request's earlier attempts have cost.
+    pub spent: NanoUsd,
+    /// The target has had this request before: the retry budget is drawn on.
+    pub is_retry: bool,
+    /// Nothing is ready and the operator allows trying anyway: rests that were assumed are overruled.
+    pub emergency: bool,
+}
+
+impl Claim {
+    /// All tokens it may take.
+    pub(super) fn tokens(&self) -> u64 {
+        u64::from(self.input_tokens) + u64::from(self.max_output_tokens)
+    }
+
+    pub(super) fn urgency(&self) -> Urgency {
+        if self.emergency { Urgency::Emergency } else { Urgency::Usual }
+    }
+}

@@ -1,0 +1,263 @@
+//! What an admitted request holds of the guard, and how it is given back.
+
+use std::mem;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::budget::Reservation;
+use super::limits::{ProviderLimits, Share};
+use super::period::{BudgetAlert, Certainty};
+use super::provider::{Book, Provider};
+use super::retry_budget::Drawn;
+use super::slot::{Role, Turns};
+use super::target::Target;
+use super::{Guard, locked};
+use crate::clock::Moment;
+use crate::types::{Effect, Failure, FailureKind, NanoUsd, Price, TargetId, Usage};
+
+/// No model answers in so many tokens: a reply that claims them is not believed.
+const MOST_TOKENS: u64 = 100_000_000;
+
+/// Everything that was taken at admission. Its owner, a `Permit` or an `InFlight`, gives it back exactly once.
+#[derive(Debug)]
+pub(super) struct Lease {
+    pub(super) guard: Arc<Guard>,
+    pub(super) target: TargetId,
+    pub(super) key: usize,
+    pub(super) turns: Turns,
+    pub(super) share: Share,
+    pub(super) price: Option<Price>,
+    pub(super) worst_case: Option<NanoUsd>,
+    pub(super) reservation: Option<Reservation>,
+    pub(super) drawn: Option<Drawn>,
+}
+
+/// What an attempt came to once it was settled.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Settled {
+    /// What it cost, where the price is known.
+    pub cost: Option<NanoUsd>,
+    /// How that figure came about.
+    pub charge: Charge,
+    /// The budgets that have just reached the share at which the operator wants to know.
+    pub alerts: Vec<BudgetAlert>,
+}
+
+/// How a cost came about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Charge {
+    /// The provider's own count, or nothing where nothing is charged.
+    #[default]
+    Exact,
+    /// The worst case: the provider did not say, or cannot have meant what it said.
+    Uncertain,
+    /// The provider's own count, and more than the worst case that was reserved.
+    Overrun,
+}
+
+/// What is to be posted for an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bill {
+    /// Nothing.
+    Nothing,
+    /// What the provider counted.
+    Counted(Usage),
+    /// Whatever it may have cost at most.
+    WorstCase,
+}
+
+impl Lease {
+    /// The provider it is for; `None` never, as a lease is made for a target that was found.
+    pub(super) fn place(&self) -> Option<(&Target, &Provider)> {
+        self.guard.find(self.target)
+    }
+
+    /// The attempt was never sent: everything is given back.
+    pub(super) fn void(mut self) {
+        self.guard.void_reservation(self.reservation.take());
+        if let Some(drawn) = self.drawn.take() {
+            locked(&self.guard.retries).undo(drawn);
+        }
+        let share = self.share;
+        self.close(|book, lease, model| {
+            book.limits.undo(share);
+            lease.release(book, model);
+        });
+    }
+
+    /// The attempt ended without news of the target.
+    pub(super) fn abandon(mut self) -> Settled {
+        let settled = self.post(Bill::WorstCase);
+        let share = self.share;
+        self.close(|book, lease, model| {
+            book.limits.leave(share);
+            lease.release(book, model);
+        });
+        settled
+    }
+
+    /// The attempt was served.
+    pub(super) fn serve(mut self, bill: Bill, quota_left: Option<f32>, now: Moment, wall: Timestamp) -> Settled {
+        let settled = self.post(bill);
+        let share = self.share;
+        self.close(|book, lease, model| {
+            bill.settle_limits(&mut book.limits, share, now);
+            if let Some(slot) = book.slot_mut(model, lease.key) {
+                slot.served(lease.turns, now);
+            }
+            book.health.served(now, wall);
+            if let Some(of_model) = book.models.get_mut(model) {
+                of_model.health.served(now, wall);
+                quota_left.into_iter().for_each(|left| of_model.health.quota_told(left, now));
+            }
+        });
+        settled
+    }
+
+    /// The attempt failed.
+    pub(super) fn fail(mut self, failure: &Failure, bill: Bill, now: Moment, wall: Timestamp) -> Settled {
+        let settled = self.post(bill);
+        let (kind, share) = (failure.kind, self.share);
+        self.close(|book, lease, model| {
+            bill.settle_limits(&mut book.limits, share, now);
+            if let Some(slot) = book.slot_mut(model, lease.key) {
+                slot.failed(kind, failure.retry_after, lease.turns, now);
+            }
+            book.health.failed(kind, now, wall);
+            if let Some(of_model) = book.models.get_mut(model) {
+                of_model.health.failed(kind, now, wall);
+            }
+            lease.leave_out(book, model, kind);
+        });
+        settled
+    }
+
+    /// The first token is here: a probe has shown that the target is back, and nobody waits for the end of its stream.
+    pub(super) fn first_token(&mut self, took: Duration, now: Moment) {
+        let Some((target, provider)) = self.guard.find(self.target) else { return };
+        let role = mem::replace(&mut self.turns.role, Role::Ordinary);
+        let mut book = provider.book();
+        book.health.first_token(took);
+        if let Some(model) = book.models.get_mut(target.model) {
+            model.health.first_token(took);
+        }
+        if role == Role::Probe {
+            if let Some(slot) = book.slot_mut(target.model, self.key) {
+                self.turns = slot.served(self.turns, now);
+            }
+            drop(book);
+            provider.tell_probe_ended(target.model);
+        }
+    }
+
+    /// Ends the attempt in its provider's book, and wakes those that waited for it as a probe.
+    fn close(self, end: impl FnOnce(&mut Book, &Self, usize)) {
+        let Some((target, provider)) = self.place() else { return };
+        let mut book = provider.book();
+        if let Some(model) = book.models.get_mut(target.model) {
+            model.in_flight = model.in_flight.saturating_sub(1);
+        }
+        end(&mut book, &self, target.model);
+        drop(book);
+        if self.turns.role == Role::Probe {
+            provider.tell_probe_ended(target.model);
+        }
+    }
+
+    fn release(&self, book: &mut Book, model: usize) {
+        if let Some(slot) = book.slot_mut(model, self.key) {
+            slot.release(self.turns);
+        }
+    }
+
+    fn leave_out(&self, book: &mut Book, model: usize, kind: FailureKind) {
+        let Some((target, provider)) = self.place() else { return };
+        let key = provider.keys.get(self.key).map_or("(none)", |key| key.name.as_str());
+        match kind.effect() {
+            Effect::DropKey => {
+                if book.keys.reject(self.key, kind) {
+                    tracing::error!(provider = %provider.name, key, %kind, "key rejected: it is not used any more");
+                }
+            }
+            Effect::DropModel => {
+                if let Some(of_model) = book.models.get_mut(model).filter(|of_model| !of_model.is_unknown) {
+                    of_model.is_unknown = true;
+                    tracing::error!(target = %target.name, "unknown to its provider: it is not used any more");
+                }
+            }
+            Effect::CoolDown | Effect::OutOfQuota | Effect::Counts | Effect::Nothing => {}
+        }
+    }
+
+    /// Posts the bill to the budgets.
+    fn post(&mut self, bill: Bill) -> Settled {
+        let (cost, charge) = self.charge(bill);
+        let certainty = if charge == Charge::Uncertain { Certainty::Uncertain } else { Certainty::Known };
+        let alerts = match (&self.guard.budget, self.reservation.take()) {
+            (Some(budget), Some(reservation)) => {
+                locked(budget).settle(reservation, cost.unwrap_or_default(), certainty)
+            }
+            _ => Vec::new(),
+        };
+        for alert in &alerts {
+            tracing::warn!(budget = %alert.scope, spent = %alert.spent, limit = %alert.limit, "budget nearly used up");
+        }
+        Settled { cost, charge, alerts }
+    }
+
+    fn charge(&self, bill: Bill) -> (Option<NanoUsd>, Charge) {
+        let Some((price, worst_case)) = self.price.zip(self.worst_case) else { return (None, Charge::Exact) };
+        match bill {
+            Bill::Nothing => (Some(NanoUsd::ZERO), Charge::Exact),
+            Bill::WorstCase => (Some(worst_case), Charge::Uncertain),
+            Bill::Counted(usage) => {
+                let cost = price.cost(usage.input, usage.output);
+                let charge = if cost > worst_case { Charge::Overrun } else { Charge::Exact };
+                (Some(cost), charge)
+            }
+        }
+    }
+}
+
+impl Bill {
+    /// The bill of an attempt that was served: by the provider's count, if it gave one that can be.
+    pub(super) fn of(usage: Option<Usage>) -> Self {
+        match usage {
+            Some(usage) if usage.total() <= MOST_TOKENS => Self::Counted(usage),
+            Some(_) | None => Self::WorstCase,
+        }
+    }
+
+    /// The bill of an attempt that was sent and failed. An error in place of an answer costs nothing; where an answer had
+    /// begun, or may have been made without reaching us, only the provider knows.
+    pub(super) fn of_failure(failure: &Failure, has_begun: bool) -> Self {
+        let is_error_reply = failure.status.is_some_and(|status| status >= 400);
+        match failure.kind {
+            FailureKind::Timeout | FailureKind::Connection | FailureKind::Interrupted | FailureKind::MalformedReply => {
+                Self::WorstCase
+            }
+            FailureKind::ContentFiltered if !is_error_reply => Self::WorstCase,
+            _ if has_begun => Self::WorstCase,
+            FailureKind::RateLimited
+            | FailureKind::QuotaExhausted
+            | FailureKind::Overloaded
+            | FailureKind::ServerError
+            | FailureKind::Authentication
+            | FailureKind::Permission
+            | FailureKind::ModelNotFound
+            | FailureKind::ContextLength
+            | FailureKind::ContentFiltered
+            | FailureKind::InvalidRequest => Self::Nothing,
+        }
+    }
+
+    fn settle_limits(self, limits: &mut ProviderLimits, share: Share, now: Moment) {
+        match self {
+            Self::Nothing => limits.settle(share, 0, now),
+            Self::Counted(usage) => limits.settle(share, usage.total(), now),
+            Self::WorstCase => limits.leave(share),
+        }
+    }
+}

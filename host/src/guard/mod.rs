@@ -1,0 +1,201 @@
+//! The host's own rules: what may be sent, whatever a strategy says.
+//!
+//! The rules are plain machines that take `now` and wait for nothing; [`Guard`] puts a lock around those of each provider.
+//! The way in is [`Guard::admit`]; what it took is given back when the [`Permit`], or the [`InFlight`] it became, ends.
+
+mod target;
+mod claim;
+mod permit;
+mod denied;
+mod status;
+mod admission;
+mod lease;
+mod provider;
+mod slot;
+mod breaker;
+mod samples;
+mod cooldown;
+mod turn;
+mod keys;
+mod limits;
+mod request_window;
+mod token_bucket;
+mod budget;
+mod period;
+mod retry_budget;
+mod health;
+mod preference;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+pub use claim::Claim;
+pub use denied::{Denied, Disabled};
+pub use lease::{Charge, Settled};
+pub use period::{BudgetAlert, BudgetScope, BudgetStatus, OverBudget};
+pub use permit::{InFlight, Permit};
+pub use status::{HealthStatus, KeyStatus, ModelStatus, ProviderState, ProviderStatus, Verdict};
+pub use target::{Target, targets};
+
+use self::budget::{Budget, Reservation};
+use self::preference::Preference;
+use self::provider::Provider;
+use self::retry_budget::RetryBudget;
+use self::slot::Slot;
+use crate::clock::Moment;
+use crate::config::{Config, UnknownPrice};
+use crate::types::{FailureKind, TargetId};
+
+/// Breakers, cooldowns, limits, budgets and preferences of one configuration. Shared by all requests.
+#[derive(Debug)]
+pub struct Guard {
+    targets: Vec<Target>,
+    providers: Vec<Provider>,
+    routes: Vec<String>,
+    budget: Option<Mutex<Budget>>,
+    retries: Mutex<RetryBudget>,
+    preference: Mutex<Preference>,
+    unknown_price: UnknownPrice,
+}
+
+impl Guard {
+    /// A guard of the configuration's targets that has seen no failure yet.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let providers = config.providers.iter().map(|(name, settings)| Provider::new(name, settings, config));
+        Self {
+            targets: targets(config),
+            providers: providers.collect(),
+            routes: config.routes.keys().cloned().collect(),
+            budget: Budget::new(&config.budget).map(Mutex::new),
+            retries: Mutex::new(RetryBudget::new(config.retries)),
+            preference: Mutex::new(Preference::new(config.routes.len())),
+            unknown_price: config.budget.unknown_price,
+        }
+    }
+
+    /// All targets, each at its id's place.
+    #[must_use]
+    pub fn targets(&self) -> &[Target] {
+        &self.targets
+    }
+
+    /// A request begins: it adds its share to the retry budget.
+    pub fn begin(&self, now: Moment) {
+        locked(&self.retries).fill(now);
+    }
+
+    /// Same-target retries that all requests together have left.
+    pub fn retries_left(&self, now: Moment) -> u32 {
+        locked(&self.retries).left(now)
+    }
+
+    /// Ends when a probe that is under way at the target has ended; at once where none is.
+    pub async fn probe_ended(&self, target: TargetId) {
+        let Some((target, provider)) = self.find(target) else { return };
+        let Some(probe) = provider.probe(target.model) else { return };
+        // Made before looking: a probe that ends in between is not missed.
+        let ended = probe.notified();
+        let is_probing = provider.book().is_probing(target.model);
+        if is_probing {
+            ended.await;
+        }
+    }
+
+    /// The target that is preferred on a route, while that lasts.
+    #[must_use]
+    pub fn preferred(&self, route: &str, now: Moment) -> Option<TargetId> {
+        locked(&self.preference).preferred(self.route(route)?, now)
+    }
+
+    /// Prefers a target on a route for so long from now; for no time at all does nothing.
+    pub fn prefer(&self, route: &str, target: TargetId, length: Duration, now: Moment) {
+        if let Some(route) = self.route(route).filter(|_| !length.is_zero()) {
+            locked(&self.preference).prefer(route, target, now + length);
+        }
+    }
+
+    /// Forces all requests to a provider (its place in the configuration) until then.
+    pub fn force(&self, provider: usize, until: Moment) {
+        locked(&self.preference).force(provider, until);
+    }
+
+    /// The provider that is forced, while that lasts.
+    #[must_use]
+    pub fn forced(&self, now: Moment) -> Option<usize> {
+        locked(&self.preference).forced(now)
+    }
+
+    /// Prefers and forces nobody any more.
+    pub fn clear_preference(&self) {
+        locked(&self.preference).clear();
+    }
+
+    /// Somebody else has seen a provider (its place in the configuration) fail: it counts as if one attempt at each of its
+    /// models had failed so with each of its keys. A kind that takes keys or models out for good takes nothing out here.
+    pub fn report_failure(&self, provider: usize, kind: FailureKind, now: Moment, wall: Timestamp) {
+        let Some(provider) = self.providers.get(provider) else { return };
+        let mut book = provider.book();
+        book.slots_mut().for_each(|slot| slot.failed_elsewhere(kind, now));
+        book.health.failed(kind, now, wall);
+        book.models.iter_mut().for_each(|model| model.health.failed(kind, now, wall));
+        drop(book);
+        provider.tell_all_probes_ended();
+    }
+
+    /// Somebody else was served by a provider: its breakers close, and only the waits it asked for itself are kept.
+    pub fn report_success(&self, provider: usize, now: Moment, wall: Timestamp) {
+        let Some(provider) = self.providers.get(provider) else { return };
+        let mut book = provider.book();
+        book.slots_mut().for_each(|slot| slot.served_elsewhere(now));
+        book.health.served(now, wall);
+        book.models.iter_mut().for_each(|model| model.health.served(now, wall));
+        drop(book);
+        provider.tell_all_probes_ended();
+    }
+
+    /// Ends every cooldown and every breaker's pause, also those that providers asked for.
+    pub fn clear_cooldowns(&self) {
+        for provider in &self.providers {
+            provider.book().slots_mut().for_each(Slot::clear);
+            provider.tell_all_probes_ended();
+        }
+    }
+
+    /// How every provider is doing, in declared order.
+    #[must_use]
+    pub fn status(&self, now: Moment, wall: Timestamp) -> Vec<ProviderStatus> {
+        self.providers.iter().map(|provider| status::provider_status(provider, now, wall)).collect()
+    }
+
+    /// How the daily and the monthly budget stand, where they are set.
+    #[must_use]
+    pub fn budgets(&self, wall: Timestamp) -> Vec<BudgetStatus> {
+        self.budget.as_ref().map(|budget| locked(budget).status(wall)).unwrap_or_default()
+    }
+
+    fn find(&self, target: TargetId) -> Option<(&Target, &Provider)> {
+        let target = self.targets.get(target.index())?;
+        Some((target, self.providers.get(target.provider)?))
+    }
+
+    fn route(&self, name: &str) -> Option<usize> {
+        self.routes.iter().position(|route| route == name)
+    }
+
+    fn void_reservation(&self, reservation: Option<Reservation>) {
+        if let (Some(budget), Some(reservation)) = (&self.budget, reservation) {
+            locked(budget).void(reservation);
+        }
+    }
+}
+
+/// A lock that a panicking thread has held is as good as any other here: every change is a few assignments, and what it
+/// may have left out is made good by the next outcome.
+fn locked<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,215 @@
+//! What the guard keeps of one provider: one lock around its keys, breakers, cooldowns, limits and health.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::denied::{Denied, Disabled};
+use super::health::Health;
+use super::keys::KeyRing;
+use super::limits::{ProviderLimits, Share};
+use super::slot::{Slot, Turns};
+use super::turn::Urgency;
+use crate::clock::Moment;
+use crate::config::{ApiKey, BreakerScope, Config, Credentials, ProviderConfig};
+
+/// One provider of the configuration.
+#[derive(Debug)]
+pub(super) struct Provider {
+    /// Its name.
+    pub(super) name: Arc<str>,
+    /// Whether it can be used at all.
+    pub(super) access: Access,
+    /// Its keys; empty where it needs none.
+    pub(super) keys: Vec<ApiKey>,
+    /// Its models' ids.
+    pub(super) models: Vec<Arc<str>>,
+    /// Told when a probe ends: one for each lane.
+    probes: Vec<Notify>,
+    book: Mutex<Book>,
+}
+
+/// Whether a provider can be used at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Access {
+    Open,
+    SwitchedOff,
+    /// Why it has no key, in words.
+    NotInitialised(String),
+}
+
+/// What changes from request to request.
+#[derive(Debug)]
+pub(super) struct Book {
+    pub(super) keys: KeyRing,
+    /// For each lane, one for each key. A lane is a model, or the whole provider where its models rest together.
+    slots: Vec<Slot>,
+    places: usize,
+    scope: BreakerScope,
+    pub(super) models: Vec<ModelBook>,
+    pub(super) health: Health,
+    pub(super) limits: ProviderLimits,
+}
+
+/// What is kept of one model.
+#[derive(Debug, Clone, Default)]
+pub(super) struct ModelBook {
+    /// The provider said it does not have it.
+    pub(super) is_unknown: bool,
+    pub(super) in_flight: u32,
+    pub(super) health: Health,
+}
+
+/// The key a request would be sent with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Choice {
+    pub(super) key: usize,
+    /// The rest that the emergency overrules, where there is one.
+    pub(super) overruled: Option<Denied>,
+}
+
+impl Provider {
+    pub(super) fn new(name: &str, settings: &ProviderConfig, config: &Config) -> Self {
+        let keys = match &settings.credentials {
+            Credentials::Keys(keys) => keys.clone(),
+            Credentials::NotNeeded | Credentials::Missing { .. } => Vec::new(),
+        };
+        let lanes = match config.breaker.scope {
+            BreakerScope::Model => settings.models.len(),
+            BreakerScope::Provider => 1,
+        };
+        let ring = KeyRing::new(keys.len());
+        let places = keys.len().max(1);
+        let book = Book {
+            keys: ring,
+            slots: vec![Slot::new(config.breaker, config.cooldown); lanes * places],
+            places,
+            scope: config.breaker.scope,
+            models: vec![ModelBook::default(); settings.models.len()],
+            health: Health::default(),
+            limits: ProviderLimits::new(settings.limits),
+        };
+        Self {
+            name: name.into(),
+            access: Access::of(settings),
+            keys,
+            models: settings.models.iter().map(|model| model.id.as_str().into()).collect(),
+            probes: (0..lanes).map(|_| Notify::new()).collect(),
+            book: Mutex::new(book),
+        }
+    }
+
+    /// Its book. Held for a few hundred nanoseconds, never across an await; what a panic left behind is still consistent
+    /// enough to be cautious by.
+    pub(super) fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes those that wait for a probe of the model.
+    pub(super) fn tell_probe_ended(&self, model: usize) {
+        if let Some(probe) = self.probe(model) {
+            probe.notify_waiters();
+        }
+    }
+
+    /// Wakes those that wait for any probe.
+    pub(super) fn tell_all_probes_ended(&self) {
+        self.probes.iter().for_each(Notify::notify_waiters);
+    }
+
+    /// Tells when a probe of the model ends.
+    pub(super) fn probe(&self, model: usize) -> Option<&Notify> {
+        // With one lane for all models there is one notice for all of them.
+        self.probes.get(model).or_else(|| self.probes.first())
+    }
+}
+
+impl Access {
+    fn of(settings: &ProviderConfig) -> Self {
+        match &settings.credentials {
+            _ if !settings.enabled => Self::SwitchedOff,
+            Credentials::NotNeeded => Self::Open,
+            Credentials::Keys(keys) if !keys.is_empty() => Self::Open,
+            Credentials::Keys(_) => Self::NotInitialised("it has no key".to_owned()),
+            Credentials::Missing { placeholder: Some(variable), .. } => {
+                Self::NotInitialised(format!("{variable} holds a placeholder and no key"))
+            }
+            Credentials::Missing { variables, placeholder: None } => {
+                Self::NotInitialised(format!("no key: set {}", variables.join(" or ")))
+            }
+        }
+    }
+
+    /// Why it cannot be used, where it cannot.
+    pub(super) fn denied(&self) -> Option<Disabled> {
+        match self {
+            Self::Open => None,
+            Self::SwitchedOff => Some(Disabled::SwitchedOff),
+            Self::NotInitialised(_) => Some(Disabled::NotInitialised),
+        }
+    }
+}
+
+impl Book {
+    /// The slot of a model and a key.
+    pub(super) fn slot(&self, model: usize, key: usize) -> Option<&Slot> {
+        self.slots.get(self.place(model, key))
+    }
+
+    /// The slot of a model and a key, to change it.
+    pub(super) fn slot_mut(&mut self, model: usize, key: usize) -> Option<&mut Slot> {
+        let place = self.place(model, key);
+        self.slots.get_mut(place)
+    }
+
+    /// Every slot there is.
+    pub(super) fn slots_mut(&mut self) -> impl Iterator<Item = &mut Slot> {
+        self.slots.iter_mut()
+    }
+
+    /// The key a request to the model would go with: of those that may be used now, the one whose turn it is.
+    ///
+    /// # Errors
+    /// Where none may, what stands in the way of the one that may soonest.
+    pub(super) fn choose_key(&self, model: usize, now: Moment, urgency: Urgency) -> Result<Choice, Denied> {
+        let mut overruled = None;
+        let mut soonest: Option<Denied> = None;
+        for key in self.keys.in_turn() {
+            let Some(slot) = self.slot(model, key) else { continue };
+            match slot.look(now, urgency) {
+                Ok(()) => return Ok(Choice { key, overruled: None }),
+                Err(denied) if denied.is_overruled() => {
+                    overruled = overruled.or(Some(Choice { key, overruled: Some(denied) }));
+                }
+                // A probe has no wait of its own and comes before every wait: its result is here soon.
+                Err(denied) if soonest.is_none_or(|other| denied.wait() < other.wait()) => soonest = Some(denied),
+                Err(_) => {}
+            }
+        }
+        overruled.ok_or(soonest.unwrap_or(Denied::Disabled(Disabled::KeysRejected)))
+    }
+
+    /// Lets a request in that has chosen its key.
+    pub(super) fn enter(&mut self, model: usize, key: usize, tokens: u64, now: Moment) -> (Turns, Share) {
+        self.keys.taken(key);
+        if let Some(of_model) = self.models.get_mut(model) {
+            of_model.in_flight = of_model.in_flight.saturating_add(1);
+        }
+        // A key that was chosen has a slot; without one there would be nobody to wait for.
+        let turns = self.slot_mut(model, key).map(Slot::enter).unwrap_or_default();
+        (turns, self.limits.take(tokens, now))
+    }
+
+    /// Whether a probe is under way at the model.
+    pub(super) fn is_probing(&self, model: usize) -> bool {
+        (0..self.places).filter_map(|key| self.slot(model, key)).any(Slot::is_probing)
+    }
+
+    fn place(&self, model: usize, key: usize) -> usize {
+        let lane = match self.scope {
+            BreakerScope::Model => model,
+            BreakerScope::Provider => 0,
+        };
+        lane * self.places + key
+    }
+}
