@@ -1,0 +1,9 @@
+//! The contract's types and calls as wasmtime generates them from `wit/`; nothing else belongs here.
+
+#![allow(missing_docs, unreachable_pub, missing_debug_implementations, reason = "generated code")]
+
+wasmtime::component::bindgen!({
+    path: "../wit",
+    world: "described-strategy",
+    ownership: Borrowing { duplicate_if_necessary: true },
+});

@@ -1,0 +1,55 @@
+//! The strategies that come with Backstop: components like any other, embedded in the binary.
+
+/// Their names, in the order they are listed.
+pub const BUILT_IN: [&str; 5] = ["smart", "cost", "quality", "round-robin", "fail-fast"];
+
+/// The built-in strategy of that name; the names of older systems (`smart_fallback`, `cost_optimized`, `quality_optimized`,
+/// `round_robin`, `fail_fast`) are understood.
+#[must_use]
+pub fn resolve_name(name: &str) -> Option<&'static str> {
+    match name {
+        "smart" | "smart_fallback" => Some("smart"),
+        "cost" | "cost_optimized" => Some("cost"),
+        "quality" | "quality_optimized" => Some("quality"),
+        "round-robin" | "round_robin" => Some("round-robin"),
+        "fail-fast" | "fail_fast" => Some("fail-fast"),
+        _ => None,
+    }
+}
+
+/// The component of that name.
+pub(super) fn component(name: &str) -> Option<&'static [u8]> {
+    match resolve_name(name)? {
+        "smart" => Some(include_bytes!("../../../guest-strategies/prebuilt/smart.wasm")),
+        "cost" => Some(include_bytes!("../../../guest-strategies/prebuilt/cost.wasm")),
+        "quality" => Some(include_bytes!("../../../guest-strategies/prebuilt/quality.wasm")),
+        "round-robin" => Some(include_bytes!("../../../guest-strategies/prebuilt/round-robin.wasm")),
+        "fail-fast" => Some(include_bytes!("../../../guest-strategies/prebuilt/fail-fast.wasm")),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_every_built_in_by_its_own_name() {
+        for name in BUILT_IN {
+            assert_eq!(resolve_name(name), Some(name));
+            assert!(component(name).is_some(), "{name} is not embedded");
+        }
+    }
+
+    #[test]
+    fn understands_the_names_of_older_systems() {
+        let older = ["smart_fallback", "cost_optimized", "quality_optimized", "round_robin", "fail_fast"];
+
+        assert_eq!(older.map(resolve_name), BUILT_IN.map(Some));
+    }
+
+    #[test]
+    fn knows_no_other() {
+        assert_eq!(resolve_name("smartest"), None);
+    }
+}

@@ -1,0 +1,259 @@
+//! A guest that has been loaded, configured and proven, and can be asked.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::config::{SandboxConfig, StrategyRef};
+use crate::types::{Ask, Decision, RosterTarget, Standing, State};
+
+use super::blueprint::{Blueprint, wrong_type};
+use super::fault::StrategyFault;
+use super::instance::{Instance, StartError};
+use super::load::{self, LoadedGuest};
+use super::pool::Pool;
+use super::{Description, LoadStrategyError};
+
+/// A strategy, configured for one roster. Asking it is synchronous, takes microseconds, and must not be wrapped in a
+/// timeout: fuel ends it. Share it in an `Arc` and replace that to reload it.
+pub struct Strategy {
+    name: Arc<str>,
+    digest: String,
+    description: Option<Description>,
+    blueprint: Blueprint,
+    roster: Vec<RosterTarget>,
+    options: String,
+    pool: Pool,
+}
+
+impl Strategy {
+    /// Loads a strategy and proves it with one `configure` and one `next`. Blocks for as long as compiling may take: not
+    /// to be called from a request.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with the module, its options, or its first answer.
+    pub fn load(
+        source: &StrategyRef,
+        roster: &[RosterTarget],
+        options: &serde_json::Map<String, serde_json::Value>,
+        sandbox: &SandboxConfig,
+    ) -> Result<Self, LoadStrategyError> {
+        let LoadedGuest { blueprint, description, digest, .. } = load::load(source, sandbox)?;
+        if let Some(description) = &description {
+            description.check_options(options)?;
+        }
+        let strategy = Self {
+            name: source.name(),
+            digest,
+            description,
+            blueprint,
+            roster: roster.to_vec(),
+            options: serde_json::Value::Object(options.clone()).to_string(),
+            pool: Pool::new(),
+        };
+        strategy.prove()?;
+        Ok(strategy)
+    }
+
+    /// Asks who is next.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the guest did wrong; the instance it did it in is gone.
+    pub fn decide(&self, ask: &Ask) -> Result<Decision, StrategyFault> {
+        let mut instance = match self.pool.take() {
+            Some(warm) => warm,
+            None => self.fresh()?,
+        };
+        let decision = instance.next(ask)?;
+        self.pool.give_back(instance);
+        Ok(decision)
+    }
+
+    /// Drops the idle instances and their memory; the next question starts a fresh one.
+    pub fn rest(&self) {
+        self.pool.clear();
+    }
+
+    /// The name or path it was loaded by.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// SHA-256 of its file, in hexadecimal.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// What it says of itself, where it does.
+    #[must_use]
+    pub fn description(&self) -> Option<&Description> {
+        self.description.as_ref()
+    }
+
+    fn fresh(&self) -> Result<Instance, StrategyFault> {
+        let started = Instance::start(&self.blueprint);
+        let mut instance = started.map_err(|error| error.into_fault(self.blueprint.fuel()))?;
+        match instance.configure(&self.roster, &self.options)? {
+            Ok(()) => Ok(instance),
+            Err(message) => Err(StrategyFault::changed_its_mind(&message)),
+        }
+    }
+
+    /// The first instance, step by step, so that each way to fail has its own message.
+    fn prove(&self) -> Result<(), LoadStrategyError> {
+        let at_start = |fault| LoadStrategyError::FailsAtStart { fault };
+        let mut instance = Instance::start(&self.blueprint).map_err(|error| match error {
+            StartError::Fault(fault) => at_start(fault),
+            StartError::WrongType(error) => wrong_type(&error),
+        })?;
+        let configured = instance.configure(&self.roster, &self.options);
+        configured.map_err(at_start)?.map_err(|message| LoadStrategyError::refused(&message))?;
+        match instance.next(&first_question(self.roster.len())) {
+            Ok(_) => self.pool.give_back(instance),
+            // It may do without on other questions, and where it never does, declared order decides: a missing grant keeps
+            // no service from starting.
+            Err(fault @ StrategyFault::NotGranted { .. }) => {
+                tracing::warn!(strategy = self.name(), %fault, "the strategy fails at its first question");
+            }
+            Err(fault) => return Err(LoadStrategyError::FailsAtFirstQuestion { fault }),
+        }
+        Ok(())
+    }
+
+    /// How many instances are idle.
+    #[cfg(test)]
+    pub(super) fn idle(&self) -> usize {
+        self.pool.idle()
+    }
+}
+
+impl fmt::Debug for Strategy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Strategy").field("name", &self.name).field("digest", &self.digest).finish_non_exhaustive()
+    }
+}
+
+/// The question a strategy is proven with: everything is ready, nothing was tried, and it is 1970.
+fn first_question(targets: usize) -> Ask {
+    let ready = State {
+        standing: Standing::Ready,
+        estimated_cost: None,
+        in_flight: 0,
+        consecutive_failures: 0,
+        success_rate: 1.0,
+        first_token_ms: None,
+        quota_left: None,
+    };
+    Ask {
+        sequence: 0,
+        entropy: 0,
+        now_ms: 0,
+        input_tokens: 100,
+        max_output_tokens: 100,
+        streaming: false,
+        labels: Arc::new([]),
+        states: vec![ready; targets],
+        attempts: Vec::new(),
+        in_flight: Vec::new(),
+        preferred: None,
+        emergency: false,
+        attempts_left: 3,
+        retries_left: 3,
+        elapsed_ms: 0,
+        remaining_ms: Some(60_000),
+        note: Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::thread;
+
+    use serde_json::{Map, json};
+
+    use crate::strategy::BUILT_IN;
+    use crate::strategy::test_guests::{ask_of, first_of_all, load, roster, worst};
+    use crate::types::{AttemptPlan, Verdict};
+
+    use super::*;
+
+    fn built_in(name: &'static str, options: &serde_json::Value) -> Result<Strategy, LoadStrategyError> {
+        let options = options.as_object().cloned().unwrap_or_default();
+        Strategy::load(&StrategyRef::BuiltIn(name), &roster(3), &options, &SandboxConfig::default())
+    }
+
+    #[test]
+    fn loads_every_built_in_strategy_and_is_told_its_name() {
+        for name in BUILT_IN {
+            let strategy = built_in(name, &json!({})).unwrap();
+
+            assert_eq!(strategy.description().map(|description| description.name.as_str()), Some(name));
+            let decision = strategy.decide(&ask_of(&[Standing::Disabled, Standing::Ready, Standing::Disabled]));
+            assert_eq!(decision.unwrap().verdict, Verdict::Attempt(AttemptPlan::now(1)), "{name}");
+        }
+    }
+
+    #[test]
+    fn refuses_an_option_the_strategy_does_not_have() {
+        let error = built_in("smart", &json!({"patence": "1s"})).unwrap_err();
+
+        insta::assert_snapshot!(error, @"it has no option `patence`: did you mean `patience`?");
+    }
+
+    #[test]
+    fn takes_an_empty_roster() {
+        let strategy =
+            Strategy::load(&StrategyRef::BuiltIn("smart"), &[], &Map::new(), &SandboxConfig::default()).unwrap();
+
+        assert_eq!(strategy.decide(&ask_of(&[])).unwrap().verdict, Verdict::GiveUp);
+    }
+
+    #[test]
+    fn is_asked_from_many_threads_at_once() {
+        let strategy = load(&worst("(i32.store (i32.const 1028) (i32.load offset=8 (local.get $ask)))")).unwrap();
+
+        thread::scope(|scope| {
+            for target in 0..3_u32 {
+                let strategy = &strategy;
+                scope.spawn(move || {
+                    let ask = Ask { entropy: u64::from(target), ..ask_of(&[Standing::Ready; 3]) };
+                    for _ in 0..500 {
+                        let verdict = strategy.decide(&ask).unwrap().verdict;
+                        // Entropy 0 leaves the target that the instance named last: it keeps its memory between calls.
+                        assert!(target == 0 || verdict == Verdict::Attempt(AttemptPlan::now(target)));
+                    }
+                });
+            }
+        });
+
+        assert!((1..=thread::available_parallelism().unwrap().get()).contains(&strategy.idle()));
+    }
+
+    #[test]
+    fn keeps_a_thousand_instances_alive_at_once() {
+        let strategy = load(&first_of_all()).unwrap();
+
+        let mut instances: Vec<Instance> = (0..1_000).map(|_| strategy.fresh().unwrap()).collect();
+
+        let answers = instances.iter_mut().map(|instance| instance.next(&ask_of(&[Standing::Ready])));
+        assert!(answers.into_iter().all(|answer| answer.is_ok()));
+    }
+
+    #[test]
+    fn replaces_an_instance_that_has_served_its_time() {
+        // Counts its calls, and says so with the wait it asks for; entropy 0, as in the proof, does not count.
+        let strategy = load(&worst("(i32.store (i32.const 1032) (i32.add (i32.load (i32.const 1032)) (i32.const 1)))"));
+        let strategy = strategy.unwrap();
+        let ask = Ask { remaining_ms: None, ..ask_of(&[Standing::Ready]) };
+
+        let waits = (0..100_001).map(|_| match strategy.decide(&ask).unwrap().verdict {
+            Verdict::Attempt(plan) => plan.after_ms,
+            Verdict::Hold | Verdict::GiveUp => 0,
+        });
+
+        assert_eq!(waits.max(), Some(99_999));
+    }
+}
