@@ -1,0 +1,219 @@
+//! How a [`Backstop`] is made: a configuration, and perhaps a transport and a clock of the caller's own.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use indexmap::IndexMap;
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use crate::accounting::Accounts;
+use crate::clock::{Clock, SystemClock};
+use crate::config::{self, Config, ConfigError, Problem, ProviderConfig, SandboxConfig, Sources, StrategyRef};
+use crate::guard::Guard;
+use crate::random::Random;
+use crate::router::{Endpoint, Route, Router, Seat, seat};
+use crate::strategy::{LoadStrategyError, Strategy, Supervised, resolve_name};
+use crate::transport::{HttpTransport, Transport};
+
+use super::Backstop;
+use super::watch::{Watch, Watched};
+
+/// Makes a [`Backstop`].
+#[derive(Default)]
+pub struct Builder {
+    config: Option<Config>,
+    file: Option<PathBuf>,
+    strategy: Option<String>,
+    options: Option<Map<String, Value>>,
+    transport: Option<Arc<dyn Transport>>,
+    clock: Option<Arc<dyn Clock>>,
+    seed: Option<u64>,
+}
+
+/// Why a [`Backstop`] could not be made.
+#[derive(Debug, Error)]
+pub enum BuildError {
+    /// The file or the environment is at fault; all problems are listed.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The configuration made in code is at fault.
+    #[error("the configuration does not hold together:{}", .0.iter().map(|problem| format!("\n  {problem}")).collect::<String>())]
+    Problems(Vec<Problem>),
+    /// A route's strategy could not be loaded.
+    #[error("route {route:?}: could not load strategy {strategy:?}: {source}")]
+    Strategy {
+        /// The route.
+        route: String,
+        /// Its strategy.
+        strategy: String,
+        /// Why not.
+        source: LoadStrategyError,
+    },
+    /// The strategy named is neither built in nor a path.
+    #[error(
+        "no strategy is called {0:?}; built in are smart, cost, quality, round-robin and fail-fast, and a path ends in .wasm"
+    )]
+    UnknownStrategy(String),
+    /// The task that loads strategies was stopped.
+    #[error("loading was interrupted")]
+    Interrupted,
+}
+
+impl Builder {
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes a configuration made in code in place of file and environment.
+    #[must_use]
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = Some(config);
+        self
+    }
+
+    /// Reads this file instead of looking for `backstop.toml`.
+    #[must_use]
+    pub fn config_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.file = Some(path.into());
+        self
+    }
+
+    /// Adds a provider made in code. The first one starts an empty configuration: file and environment are not read.
+    #[must_use]
+    pub fn provider(mut self, name: &str, provider: ProviderConfig) -> Self {
+        self.config.get_or_insert_default().providers.insert(name.to_owned(), provider);
+        self
+    }
+
+    /// Sets the default route's strategy: a built-in name or a path to a component.
+    #[must_use]
+    pub fn strategy(mut self, strategy: &str) -> Self {
+        self.strategy = Some(strategy.to_owned());
+        self
+    }
+
+    /// Sets the options of the default route's strategy.
+    #[must_use]
+    pub fn strategy_options(mut self, options: Map<String, Value>) -> Self {
+        self.options = Some(options);
+        self
+    }
+
+    /// Sends requests another way than over HTTP of its own.
+    #[must_use]
+    pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.transport = Some(transport);
+        self
+    }
+
+    /// Tells the time another way.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// Repeats the same randomness in every run: for tests and simulations.
+    #[must_use]
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Checks the configuration, compiles the strategies off the runtime's threads, and puts everything together.
+    ///
+    /// # Errors
+    /// When the configuration is at fault or a strategy cannot be loaded.
+    pub async fn build(self) -> Result<Backstop, BuildError> {
+        let built = tokio::task::spawn_blocking(move || self.build_now()).await;
+        let (router, watched, sandbox) = built.map_err(|_| BuildError::Interrupted)??;
+        let watch = Watch::start(watched, sandbox, Arc::clone(&router.clock));
+        Ok(Backstop { router: Arc::new(router), _watch: watch.map(Arc::new) })
+    }
+
+    fn build_now(mut self) -> Result<(Router, Vec<Watched>, SandboxConfig), BuildError> {
+        let config = self.checked_config()?;
+        let guard = Arc::new(Guard::new(&config));
+        let routes = routes(&config, &guard)?;
+        let watched = config.routes.values().zip(routes.values());
+        let watched =
+            watched.filter_map(|(config, route)| Watched::of(route, &config.strategy, &config.options)).collect();
+        let router = Router {
+            transport: self.transport.unwrap_or_else(|| Arc::new(HttpTransport::new())),
+            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::start())),
+            random: self.seed.map_or_else(Random::from_system, Random::seeded),
+            accounts: Arc::new(Accounts::default()),
+            endpoints: config.providers.iter().map(|(name, provider)| Endpoint::new(name, provider)).collect(),
+            purposes: config.purposes,
+            defaults: config.defaults,
+            sequence: AtomicU64::new(0),
+            guard,
+            routes,
+        };
+        Ok((router, watched, config.sandbox))
+    }
+
+    fn checked_config(&mut self) -> Result<Config, BuildError> {
+        let mut config = match self.config.take() {
+            Some(config) => config,
+            None => {
+                let loaded = config::load(&Sources { file: self.file.take(), ..Sources::from_process() })?;
+                loaded.require_provider()?;
+                loaded.config
+            }
+        };
+        if let Some(route) = config.routes.get_mut(Config::DEFAULT_ROUTE) {
+            if let Some(name) = self.strategy.take() {
+                route.strategy = strategy_named(&name)?;
+            }
+            if let Some(options) = self.options.take() {
+                route.options = options;
+            }
+        }
+        config::finish(&mut config);
+        let problems = config::check(&config);
+        if problems.is_empty() { Ok(config) } else { Err(BuildError::Problems(problems)) }
+    }
+}
+
+fn strategy_named(name: &str) -> Result<StrategyRef, BuildError> {
+    if let Some(built_in) = resolve_name(name) {
+        return Ok(StrategyRef::BuiltIn(built_in));
+    }
+    let is_path = std::path::Path::new(name).extension().is_some_and(|extension| extension == "wasm");
+    if is_path { Ok(StrategyRef::File(name.into())) } else { Err(BuildError::UnknownStrategy(name.to_owned())) }
+}
+
+fn routes(config: &Config, guard: &Guard) -> Result<IndexMap<String, Arc<Route>>, BuildError> {
+    let mut routes = IndexMap::new();
+    for (name, route) in &config.routes {
+        let seats = roster(guard, route);
+        let targets: Vec<_> = seats.iter().map(|seat| seat.roster.clone()).collect();
+        let strategy = Strategy::load(&route.strategy, &targets, &route.options, &config.sandbox);
+        let strategy = strategy.map_err(|source| BuildError::Strategy {
+            route: name.clone(),
+            strategy: route.strategy.name().to_string(),
+            source,
+        })?;
+        routes.insert(name.clone(), Arc::new(Route::new(name, route, seats, Arc::new(Supervised::new(strategy)))));
+    }
+    Ok(routes)
+}
+
+/// The targets a route names, in its order, each once.
+fn roster(guard: &Guard, route: &config::RouteConfig) -> Vec<Seat> {
+    let mut chosen = IndexMap::new();
+    for wanted in &route.targets {
+        for target in guard.targets() {
+            let name = &target.name;
+            let is_meant =
+                *name.provider == *wanted.provider && wanted.model.as_ref().is_none_or(|model| *name.model == **model);
+            if is_meant {
+                chosen.insert(target.id, target);
+            }
+        }
+    }
+    seat(chosen.into_values())
+}

@@ -1,0 +1,196 @@
+//! The library's front door: [`Backstop`] and its builder.
+
+mod builder;
+mod watch;
+mod route_status;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::accounting::{Costs, Stats};
+use crate::guard::ProviderStatus;
+use crate::router::{Answer, AnswerStream, Estimate, RouteError, Router};
+use crate::types::{ChatRequest, FailureKind, Observer, RequestId, RequestRecord};
+
+use watch::Watch;
+
+pub use builder::{BuildError, Builder};
+pub use route_status::RouteStatus;
+
+/// Answers chat requests from whichever provider can. Cheap to clone; all clones share one state.
+///
+/// A strategy that is a file is looked at every half second: a new one that proves fit takes over between two decisions, one
+/// that does not is logged and left out.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use backstop::{Backstop, ChatRequest};
+///
+/// let backstop = Backstop::builder().build().await?;
+/// let answer = backstop.chat(ChatRequest::ask("What is the capital of France?")).await?;
+/// println!("{} (from {:?})", answer.text, answer.target);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Backstop {
+    router: Arc<Router>,
+    /// Held for its drop: the last clone to go ends it.
+    _watch: Option<Arc<Watch>>,
+}
+
+/// The name given is no provider's.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("no provider is called {0:?}")]
+pub struct UnknownProvider(pub String);
+
+impl Backstop {
+    /// Begins a configuration; without a word more it is the one `backstop.toml`, `.env` and the environment give.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::new()
+    }
+
+    /// Asks a question and returns the text of the answer.
+    ///
+    /// # Errors
+    /// As [`Backstop::chat`].
+    pub async fn ask(&self, question: &str) -> Result<String, RouteError> {
+        self.chat(ChatRequest::ask(question)).await.map(|answer| answer.text)
+    }
+
+    /// Answers a request with a whole reply.
+    ///
+    /// # Errors
+    /// When no target can serve the request within its bounds.
+    pub async fn chat(&self, request: ChatRequest) -> Result<Answer, RouteError> {
+        self.router.answer(&request, None).await
+    }
+
+    /// As [`Backstop::chat`], telling an observer every step as it happens.
+    ///
+    /// # Errors
+    /// As [`Backstop::chat`].
+    pub async fn chat_observed(&self, request: ChatRequest, observer: Arc<dyn Observer>) -> Result<Answer, RouteError> {
+        self.router.answer(&request, Some(observer)).await
+    }
+
+    /// Answers a request with a stream whose first token is here: until then, failing over is invisible.
+    ///
+    /// # Errors
+    /// When no target can serve the request within its bounds. What breaks later is an item of the stream.
+    pub async fn stream(&self, request: ChatRequest) -> Result<AnswerStream, RouteError> {
+        self.router.open(&request, None).await
+    }
+
+    /// As [`Backstop::stream`], telling an observer every step as it happens.
+    ///
+    /// # Errors
+    /// As [`Backstop::stream`].
+    pub async fn stream_observed(
+        &self,
+        request: ChatRequest,
+        observer: Arc<dyn Observer>,
+    ) -> Result<AnswerStream, RouteError> {
+        self.router.open(&request, Some(observer)).await
+    }
+
+    /// Every provider's state, in declared order.
+    #[must_use]
+    pub fn status(&self) -> Vec<ProviderStatus> {
+        self.router.guard.status(self.router.clock.now(), self.router.clock.wall())
+    }
+
+    /// Every route: who comes first, who served last, who is forced, who decides.
+    #[must_use]
+    pub fn routes(&self) -> Vec<RouteStatus> {
+        let now = self.router.clock.now();
+        self.router.routes.values().map(|route| RouteStatus::of(route, &self.router, now)).collect()
+    }
+
+    /// Uses one provider and no other for a while.
+    ///
+    /// # Errors
+    /// When no provider has that name.
+    pub fn force_provider(&self, provider: &str, lasting: Duration) -> Result<(), UnknownProvider> {
+        let place = self.place(provider)?;
+        self.router.guard.force(place, self.router.clock.now() + lasting);
+        Ok(())
+    }
+
+    /// Forgets which target served last on each route, and ends [`Backstop::force_provider`].
+    pub fn clear_preference(&self) {
+        self.router.guard.clear_preference();
+    }
+
+    /// Counts a failure that was met elsewhere against all of a provider's models.
+    ///
+    /// # Errors
+    /// When no provider has that name.
+    pub fn report_failure(&self, provider: &str, kind: FailureKind) -> Result<(), UnknownProvider> {
+        let place = self.place(provider)?;
+        self.router.guard.report_failure(place, kind, self.router.clock.now(), self.router.clock.wall());
+        Ok(())
+    }
+
+    /// Counts a success that was met elsewhere in favour of all of a provider's models. Waits that the provider itself
+    /// asked for are kept.
+    ///
+    /// # Errors
+    /// When no provider has that name.
+    pub fn report_success(&self, provider: &str) -> Result<(), UnknownProvider> {
+        let place = self.place(provider)?;
+        self.router.guard.report_success(place, self.router.clock.now(), self.router.clock.wall());
+        Ok(())
+    }
+
+    /// What a request would cost at most at each target of its route, without sending anything.
+    ///
+    /// # Errors
+    /// When the request names a model or a provider that is not there.
+    pub fn estimate(&self, request: &ChatRequest) -> Result<Vec<Estimate>, RouteError> {
+        self.router.estimate(request)
+    }
+
+    /// What was spent since the start or the latest reset, by provider and day.
+    #[must_use]
+    pub fn costs(&self) -> Costs {
+        self.router.accounts.costs()
+    }
+
+    /// Forgets what was spent, at one provider or at all of them.
+    pub fn reset_costs(&self, provider: Option<&str>) {
+        self.router.accounts.reset_costs(provider);
+    }
+
+    /// The counts since the start or the latest reset.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        self.router.accounts.stats()
+    }
+
+    /// Begins the counts anew.
+    pub fn reset_stats(&self) {
+        self.router.accounts.reset_stats();
+    }
+
+    /// The whole story of a request: who might have been asked, what the strategy said and why, what was tried, how long it
+    /// took and what it cost. The latest 1,000 are kept.
+    #[must_use]
+    pub fn explain(&self, id: RequestId) -> Option<Arc<RequestRecord>> {
+        self.router.accounts.record(id)
+    }
+
+    /// The latest requests, newest first.
+    #[must_use]
+    pub fn latest(&self, most: usize) -> Vec<Arc<RequestRecord>> {
+        self.router.accounts.latest(most)
+    }
+
+    fn place(&self, provider: &str) -> Result<usize, UnknownProvider> {
+        let place = self.router.endpoints.iter().position(|endpoint| *endpoint.name == *provider);
+        place.ok_or_else(|| UnknownProvider(provider.to_owned()))
+    }
+}

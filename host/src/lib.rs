@@ -1,0 +1,39 @@
+//! Backstop answers an LLM request from whichever provider can, in the order a *strategy* decides.
+//!
+//! The strategy is a sandboxed WebAssembly component that anyone can replace; everything that must never go wrong (HTTP, keys,
+//! cooldowns, limits, money, deadlines) is the host's. Begin with [`Backstop::builder`]:
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use backstop::{Backstop, ChatRequest};
+//!
+//! let backstop = Backstop::builder().build().await?; // backstop.toml, .env and the environment
+//! let answer = backstop.chat(ChatRequest::ask("What is the capital of France?")).await?;
+//! println!("{}", answer.text);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! ARCHITECTURE.md in the repository is the map.
+
+// The journey of a request, top to bottom; a stage imports only those below it.
+pub mod client;
+pub mod router;
+pub mod strategy;
+pub mod guard;
+pub mod provider;
+pub mod transport;
+pub mod accounting;
+pub mod config;
+pub mod scripted;
+pub mod clock;
+pub mod random;
+pub mod types;
+
+pub use client::{Backstop, BuildError, Builder};
+pub use config::{Config, ProviderConfig};
+pub use router::{Answer, AnswerStream, RouteError, StreamError};
+pub use types::{ChatRequest, Event, Failure, FailureKind, NanoUsd, Price};
+
+/// The `http` crate, whose header types the transport's surface is made of.
+pub use http;

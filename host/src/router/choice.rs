@@ -1,0 +1,82 @@
+//! What the caller chose: a route, and perhaps some of its targets before all others.
+
+use std::sync::Arc;
+
+use crate::config::Config;
+use crate::types::ChatRequest;
+
+use super::route::{Route, Seat};
+use super::{RouteError, Router};
+
+/// The route a request takes, and which of its seats the request names.
+pub(super) struct Choice {
+    pub(super) route: Arc<Route>,
+    pub(super) named: Named,
+}
+
+/// Which seats the request named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Named {
+    /// None: the strategy has the whole roster.
+    Nobody,
+    /// Those, one flag for each seat: the others come in when these have had their turns.
+    First(Vec<bool>),
+    /// Those and no others.
+    Only(Vec<bool>),
+}
+
+impl Router {
+    /// Reads `model` and `provider` of a request.
+    pub(super) fn choose(&self, request: &ChatRequest) -> Result<Choice, RouteError> {
+        let mut choice = self.choose_by_model(request.model.as_deref())?;
+        if let Some(provider) = &request.provider {
+            let only = flags(&choice.route.roster, |seat| *seat.name.provider == **provider);
+            let Some(only) = only else { return Err(self.unknown_provider(provider)) };
+            choice.named = Named::Only(only);
+        }
+        Ok(choice)
+    }
+
+    fn choose_by_model(&self, model: Option<&str>) -> Result<Choice, RouteError> {
+        let default = self.route(Config::DEFAULT_ROUTE);
+        let route = model.map_or(default.clone(), |model| self.route(model));
+        if let Some(route) = route {
+            return Ok(Choice { route, named: Named::Nobody });
+        }
+        let model = model.unwrap_or_default();
+        let Some(route) = default else { return Err(self.unknown_model(model)) };
+        let by_name = flags(&route.roster, |seat| seat.name.to_string() == model);
+        let by_model = || flags(&route.roster, |seat| *seat.name.model == *model);
+        match by_name.or_else(by_model) {
+            Some(first) => Ok(Choice { route, named: Named::First(first) }),
+            None => Err(self.unknown_model(model)),
+        }
+    }
+
+    fn unknown_model(&self, model: &str) -> RouteError {
+        let routes = self.routes.keys().cloned();
+        let targets = self.target_names().flat_map(|name| [name.to_string(), name.model.to_string()]);
+        RouteError::UnknownModel { model: shortened(model), nearest: nearest(model, routes.chain(targets)) }
+    }
+
+    fn unknown_provider(&self, provider: &str) -> RouteError {
+        let providers = self.target_names().map(|name| name.provider.to_string());
+        RouteError::UnknownProvider { provider: shortened(provider), nearest: nearest(provider, providers) }
+    }
+}
+
+/// The candidate that is most like a name, where one is alike at all.
+pub(super) fn nearest(name: &str, candidates: impl Iterator<Item = String>) -> Option<String> {
+    let alike = candidates.map(|candidate| (strsim::jaro_winkler(name, &candidate), candidate));
+    let best = alike.max_by(|one, other| one.0.total_cmp(&other.0));
+    best.filter(|(likeness, _)| *likeness > 0.8).map(|(_, candidate)| candidate)
+}
+
+fn flags(roster: &[Seat], wanted: impl Fn(&Seat) -> bool) -> Option<Vec<bool>> {
+    let flags: Vec<bool> = roster.iter().map(wanted).collect();
+    flags.contains(&true).then_some(flags)
+}
+
+fn shortened(name: &str) -> String {
+    name.chars().take(100).collect()
+}

@@ -1,0 +1,154 @@
+//! What one request may ask of each target, whatever the guard would say: pure, and known only within the request.
+
+use crate::types::{Again, ChatRequest, Elsewhere, Failure, Needs, RosterTarget, Standing};
+
+use super::choice::Named;
+
+/// Each seat's standing within one request.
+#[derive(Debug)]
+pub(super) struct Eligibility {
+    seats: Vec<Place>,
+    named: Named,
+    /// The largest context window that was found too small.
+    too_small: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// May be asked, as far as the request goes.
+    Open,
+    /// Asking again is of no use.
+    Spent,
+    /// Lacks what the request needs.
+    Unfit,
+}
+
+impl Eligibility {
+    /// Looks at what each target of the roster is capable of.
+    pub(super) fn new<'t>(roster: impl Iterator<Item = &'t RosterTarget>, needs: &Needs, named: Named) -> Self {
+        let seats = roster.map(|target| if fits(target, needs) { Place::Open } else { Place::Unfit }).collect();
+        Self { seats, named, too_small: None }
+    }
+
+    /// What the request itself says of a seat; `None` leaves the word to the guard.
+    pub(super) fn standing(&self, seat: usize, target: &RosterTarget) -> Option<Standing> {
+        let place = self.seats.get(seat).copied().unwrap_or(Place::Unfit);
+        let outgrown = self.too_small.is_some_and(|window| target.context_window.is_none_or(|own| own <= window));
+        match (place, &self.named) {
+            (Place::Spent, _) => Some(Standing::Spent),
+            (Place::Unfit, _) => Some(Standing::Unsupported),
+            (Place::Open, Named::Only(only)) if only.get(seat) != Some(&true) => Some(Standing::Disabled),
+            (Place::Open, _) if outgrown => Some(Standing::Unsupported),
+            (Place::Open, _) => None,
+        }
+    }
+
+    /// Whether a seat comes before the others because the request names it.
+    pub(super) fn is_named_first(&self, seat: usize) -> bool {
+        matches!(&self.named, Named::First(first) if first.get(seat) == Some(&true))
+    }
+
+    /// Takes in what an attempt came to.
+    pub(super) fn learn(&mut self, seat: usize, target: &RosterTarget, failure: &Failure) {
+        if failure.kind.elsewhere() == Elsewhere::LargerWindow {
+            self.too_small = self.too_small.max(Some(target.context_window.unwrap_or(0)));
+        }
+        if failure.kind.again() == Again::Never
+            && let Some(place) = self.seats.get_mut(seat)
+        {
+            *place = Place::Spent;
+        }
+    }
+}
+
+/// Whether a target can serve such a request at all. A window that is not known is taken to be large enough.
+fn fits(target: &RosterTarget, needs: &Needs) -> bool {
+    let capable = (target.tools || !needs.tools) && (target.json || !needs.json) && (target.vision || !needs.vision);
+    // The count of input tokens is an estimate from above, so a target is ruled out only by a third more than its window.
+    let window = target.context_window.unwrap_or(u32::MAX);
+    capable && u64::from(needs.input_tokens) <= u64::from(window) * 4 / 3
+}
+
+/// The output tokens to reckon with: what the request asks for, else what the defaults will ask for, else 4,096.
+pub(super) fn output_bound(request: &ChatRequest, needs: &Needs, defaults: Option<u32>) -> u32 {
+    let choices = request.fields().get("n").and_then(|n| serde_json::from_str::<u32>(n.get()).ok()).unwrap_or(1);
+    needs.max_output_tokens.or(defaults).unwrap_or(4_096).saturating_mul(choices.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::types::{FailureKind, TargetName};
+
+    use super::*;
+
+    fn target(model: &str, context_window: Option<u32>) -> RosterTarget {
+        RosterTarget {
+            name: TargetName::new("p", model),
+            priority: 0,
+            local: false,
+            price: None,
+            context_window,
+            tools: true,
+            json: true,
+            vision: false,
+            labels: Vec::new(),
+        }
+    }
+
+    fn eligibility(roster: &[RosterTarget], needs: &Needs) -> Eligibility {
+        Eligibility::new(roster.iter(), needs, Named::Nobody)
+    }
+
+    #[test]
+    fn rules_out_a_target_that_lacks_what_the_request_needs() {
+        let roster = [target("blind", None), RosterTarget { vision: true, ..target("seeing", None) }];
+
+        let eligibility = eligibility(&roster, &Needs { vision: true, ..Needs::default() });
+
+        assert_eq!(eligibility.standing(0, &roster[0]), Some(Standing::Unsupported));
+        assert_eq!(eligibility.standing(1, &roster[1]), None);
+    }
+
+    #[test]
+    fn after_a_context_overflow_leaves_only_targets_with_a_larger_window() {
+        let roster = [target("a", Some(8_000)), target("b", Some(8_000)), target("c", None), target("d", Some(16_000))];
+        let mut eligibility = eligibility(&roster, &Needs::default());
+
+        eligibility.learn(0, &roster[0], &Failure::new(FailureKind::ContextLength, "too long"));
+
+        let standings: Vec<_> = (0..4).map(|seat| eligibility.standing(seat, &roster[seat])).collect();
+        let unfit = Some(Standing::Unsupported);
+        assert_eq!(standings, [Some(Standing::Spent), unfit, unfit, None]);
+    }
+
+    #[test]
+    fn spends_a_target_whose_failure_would_repeat_itself() {
+        let roster = [target("a", None)];
+
+        for kind in FailureKind::ALL {
+            let mut eligibility = eligibility(&roster, &Needs::default());
+            eligibility.learn(0, &roster[0], &Failure::new(kind, ""));
+            let is_spent = eligibility.standing(0, &roster[0]) == Some(Standing::Spent);
+            assert_eq!(is_spent, kind.again() == Again::Never, "{kind}");
+        }
+    }
+
+    #[test]
+    fn leaves_only_the_seats_a_request_insists_on() {
+        let roster = [target("a", None), target("b", None)];
+
+        let eligibility = Eligibility::new(roster.iter(), &Needs::default(), Named::Only(vec![false, true]));
+
+        assert_eq!(eligibility.standing(0, &roster[0]), Some(Standing::Disabled));
+        assert_eq!(eligibility.standing(1, &roster[1]), None);
+    }
+
+    #[test]
+    fn reckons_with_the_output_the_request_asks_for_times_its_choices() {
+        let request = ChatRequest::ask("hi").with_field("max_tokens", &100).with_field("n", &3);
+
+        assert_eq!(output_bound(&request, &request.needs(), Some(7)), 300);
+        assert_eq!(output_bound(&ChatRequest::ask("hi"), &Needs::default(), Some(7)), 7);
+        assert_eq!(output_bound(&ChatRequest::ask("hi"), &Needs::default(), None), 4_096);
+    }
+}

@@ -1,0 +1,82 @@
+//! How a journey ends when nobody has served the request.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::types::{Failure, Outcome, Standing, State};
+
+use super::RouteError;
+use super::journey::Journey;
+use super::route::Seat;
+
+impl Journey<'_> {
+    /// What it comes to when nobody has served the request.
+    pub(super) fn exhausted(&mut self) -> RouteError {
+        let now = self.router.clock.now();
+        let states = self.states(now);
+        let waits = states.iter().filter_map(|state| state.standing.wait_ms()).filter(|ms| *ms > 0);
+        let retry_after = waits.min().map(|ms| Duration::from_millis(ms.into()));
+        let (id, attempts) = (self.story.id(), self.story.attempts().to_vec());
+        if now >= self.deadline {
+            return RouteError::DeadlineExceeded { id, deadline: self.deadline.since(self.began), attempts };
+        }
+        if !attempts.is_empty() {
+            return RouteError::AllFailed { id, attempts, retry_after };
+        }
+        if let Some(reason) = self.over_budget(&states) {
+            let estimated = states.iter().filter_map(|state| state.estimated_cost).min();
+            return RouteError::BudgetExceeded { id, reason, estimated, attempts };
+        }
+        let seats = self.route.roster.iter().zip(&states);
+        let reasons = seats.map(|(seat, state)| self.reason(seat, state.standing)).collect();
+        RouteError::Unavailable { id, reasons, retry_after }
+    }
+
+    /// Enters the request as failed, unless its caller has a text of their own to fall back on.
+    pub(super) fn end_failed(&mut self, error: &RouteError) -> Option<String> {
+        let own = self.request.fallback_text.clone().or_else(|| self.route.fallback_text.clone());
+        let text = own.filter(|_| error.is_outage());
+        self.story.end(if text.is_some() { Outcome::Degraded } else { Outcome::Failed });
+        text
+    }
+
+    pub(super) fn rejected(&self, seat: &Seat, failure: Failure) -> RouteError {
+        RouteError::Rejected {
+            id: self.story.id(),
+            target: Arc::clone(&seat.name),
+            failure: Box::new(failure),
+            attempts: self.story.attempts().to_vec(),
+        }
+    }
+
+    pub(super) fn has_larger_window(&self) -> bool {
+        let mut seats = self.route.roster.iter().enumerate();
+        seats.any(|(index, seat)| self.eligibility.standing(index, &seat.roster).is_none())
+    }
+
+    /// Why the budget stands in the way, where it does and nothing else could serve.
+    fn over_budget(&self, states: &[State]) -> Option<String> {
+        if states.iter().any(|state| matches!(state.standing, Standing::Ready | Standing::Probing)) {
+            return None;
+        }
+        let seats = self.route.roster.iter().zip(states);
+        let (seat, _) = seats.into_iter().find(|(_, state)| state.standing == Standing::OverBudget)?;
+        self.denial(seat)
+    }
+
+    /// A target and why it cannot take the request now.
+    fn reason(&self, seat: &Seat, standing: Standing) -> String {
+        let why = match standing {
+            Standing::Unsupported => "lacks what the request needs".to_owned(),
+            other => self.denial(seat).unwrap_or_else(|| other.name().to_owned()),
+        };
+        format!("{}: {why}", seat.name)
+    }
+
+    /// The guard's own words for not admitting the request; `None` where it would.
+    fn denial(&self, seat: &Seat) -> Option<String> {
+        let (now, wall) = (self.router.clock.now(), self.router.clock.wall());
+        let denied = self.router.guard.admit(seat.target, &self.claim(seat, false), now, wall).err()?;
+        Some(denied.to_string())
+    }
+}

@@ -1,0 +1,76 @@
+//! A provider as an attempt needs it: where to send, what to send along, and how long to wait.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use indexmap::IndexMap;
+use url::Url;
+
+use crate::config::{ApiKey, Credentials, GenerationDefaults, Protocol, ProviderConfig, Timeouts};
+use crate::provider::{chat_url, headers};
+use crate::transport::HttpCall;
+use crate::types::{Failure, FailureKind};
+
+/// The time a stream's first token may take where the operator says nothing.
+const FIRST_TOKEN: Duration = Duration::from_secs(10);
+
+/// One provider, ready to be called.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// The provider's name.
+    pub name: Arc<str>,
+    /// How it is spoken to.
+    pub protocol: Protocol,
+    url: Url,
+    own_headers: IndexMap<String, String>,
+    /// What its keys are called.
+    pub key_names: Vec<String>,
+    /// Its time limits.
+    pub timeouts: Timeouts,
+    /// Generation settings for requests that say nothing.
+    pub defaults: GenerationDefaults,
+}
+
+impl Endpoint {
+    /// Makes a provider's configuration ready to use.
+    #[must_use]
+    pub fn new(name: &str, config: &ProviderConfig) -> Self {
+        Self {
+            name: name.into(),
+            protocol: config.kind,
+            url: chat_url(config.kind, &config.base_url),
+            own_headers: config.headers.clone(),
+            key_names: match &config.credentials {
+                Credentials::Keys(keys) => keys.iter().map(|key| key.name.clone()).collect(),
+                Credentials::NotNeeded | Credentials::Missing { .. } => Vec::new(),
+            },
+            timeouts: config.timeouts,
+            defaults: config.defaults,
+        }
+    }
+
+    /// The call that carries a body with one of the provider's keys.
+    ///
+    /// # Errors
+    /// When the key cannot stand in a header.
+    pub(super) fn call(&self, key: Option<&ApiKey>, body: Bytes, streaming: bool) -> Result<HttpCall, Failure> {
+        let headers = headers(self.protocol, key.map(|key| &key.secret), &self.own_headers, streaming);
+        Ok(HttpCall {
+            provider: Arc::clone(&self.name),
+            url: self.url.clone(),
+            headers: headers.map_err(|error| Failure::new(FailureKind::Authentication, error.to_string()))?,
+            body,
+            connect_timeout: self.timeouts.connect,
+        })
+    }
+
+    /// How long the first token may take.
+    pub(super) fn first_token(&self, streaming: bool) -> Duration {
+        match self.timeouts.first_token {
+            Some(limit) => limit,
+            None if streaming => FIRST_TOKEN,
+            None => self.timeouts.total,
+        }
+    }
+}

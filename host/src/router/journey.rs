@@ -1,0 +1,235 @@
+//! One request on its way: what it has tried, what it may still do, and the question that follows from both.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::{Moment, whole_ms};
+use crate::guard::Denied;
+use crate::types::{
+    Again, Ask, AttemptPlan, CandidateRecord, ChatRequest, Elsewhere, Event, FailureKind, NanoUsd, Needs, PastAttempt,
+    Standing, Verdict,
+};
+
+use super::choice::Choice;
+use super::eligibility::Eligibility;
+use super::endpoint::Endpoint;
+use super::leave::{Failed, Leave};
+use super::route::Route;
+use super::story::Story;
+use super::{RouteError, Router};
+
+/// Requests that waited for the same probe are let go over this long, so that a recovery is not greeted by a herd.
+const SPREAD_AFTER_PROBE: Duration = Duration::from_millis(600);
+
+/// One request on its way.
+pub(super) struct Journey<'a> {
+    pub(super) router: &'a Router,
+    pub(super) route: Arc<Route>,
+    pub(super) request: &'a ChatRequest,
+    pub(super) streaming: bool,
+    pub(super) story: Story,
+    pub(super) deadline: Moment,
+    pub(super) needs: Needs,
+    pub(super) labels: Arc<[(String, String)]>,
+    pub(super) sequence: u64,
+    pub(super) began: Moment,
+    pub(super) eligibility: Eligibility,
+    pub(super) past: Vec<PastAttempt>,
+    pub(super) decisions: u32,
+    pub(super) note: Vec<u8>,
+    pub(super) emergency: bool,
+    pub(super) spent: NanoUsd,
+    used_keys: Vec<String>,
+    other_key: Option<AttemptPlan>,
+}
+
+/// Why an attempt the strategy chose is not made.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// The request itself rules the target out.
+    Unfit(Standing),
+    /// The only key left has had its turn in this request.
+    NoFreshKey,
+    /// The guard does not admit it.
+    Guard(Denied),
+}
+
+impl<'a> Journey<'a> {
+    pub(super) fn new(
+        router: &'a Router,
+        request: &'a ChatRequest,
+        streaming: bool,
+        choice: Choice,
+        story: Story,
+        sequence: u64,
+    ) -> Self {
+        let route = choice.route;
+        let needs = router.needs(request);
+        let roster = route.roster.iter().map(|seat| &seat.roster);
+        let eligibility = Eligibility::new(roster, &needs, choice.named);
+        let began = router.clock.now();
+        Self {
+            deadline: began + request.deadline.unwrap_or(route.deadline),
+            labels: request.labels.clone().into(),
+            note: Vec::new(),
+            past: Vec::new(),
+            spent: NanoUsd::ZERO,
+            used_keys: Vec::new(),
+            other_key: None,
+            decisions: 0,
+            emergency: false,
+            router,
+            route,
+            request,
+            streaming,
+            story,
+            needs,
+            sequence,
+            began,
+            eligibility,
+        }
+    }
+
+    /// Asks the strategy, unless the answer is plain: the last target has another key to try.
+    pub(super) fn decide(&mut self, ask: &Ask) -> Verdict {
+        if let Some(plan) = self.other_key.take() {
+            return Verdict::Attempt(plan);
+        }
+        let ruling = self.route.strategy().decide(ask);
+        if let Some(message) = ruling.fault {
+            self.story.tell(Event::StrategyFault { message: message.to_string() });
+        }
+        let candidates = self.route.roster.iter().zip(&ask.states).map(|(seat, state)| CandidateRecord {
+            target: Arc::clone(&seat.name),
+            standing: state.standing,
+            estimated_cost: state.estimated_cost,
+        });
+        let event = Event::Decided {
+            candidates: candidates.collect(),
+            verdict: self.in_words(ruling.decision.verdict),
+            reason: ruling.decision.reason,
+        };
+        self.story.tell(event);
+        self.note = ruling.decision.note;
+        ruling.decision.verdict
+    }
+
+    /// Waits as the strategy asked, to the deadline at most.
+    pub(super) async fn wait(&mut self, plan: &AttemptPlan) {
+        let Some(seat) = self.route.roster.get(plan.target as usize) else { return };
+        if plan.after_ms == 0 {
+            return;
+        }
+        let wait = Duration::from_millis(plan.after_ms.into());
+        self.story.tell(Event::Waiting { target: Arc::clone(&seat.name), wait });
+        let until = (self.router.clock.now() + wait).min(self.deadline);
+        self.router.clock.sleep_until(until).await;
+    }
+
+    /// Asks the guard for leave to send.
+    pub(super) fn admit(&mut self, plan: &AttemptPlan) -> Result<Leave<'a>, Refused> {
+        let seat = self.route.roster.get(plan.target as usize).cloned();
+        let reachable = seat.and_then(|seat| Some((self.router.endpoint(&seat)?, seat)));
+        let Some((endpoint, seat)) = reachable else { return Err(Refused::Unfit(Standing::Disabled)) };
+        if let Some(standing) = self.eligibility.standing(plan.target as usize, &seat.roster) {
+            return Err(Refused::Unfit(standing));
+        }
+        let last = self.past.iter().rfind(|past| past.target == plan.target).map(|past| past.failure);
+        // The same request with another account's key is no retry.
+        let needs_other_key = last.is_some_and(|failure| failure.again() == Again::OtherKey);
+        let has_other_key = last.is_some_and(wants_other_key) && self.has_fresh_key(endpoint);
+        let claim = self.claim(&seat, last.is_some() && !has_other_key);
+        let (now, wall) = (self.router.clock.now(), self.router.clock.wall());
+        let permit = self.router.guard.admit(seat.target, &claim, now, wall).map_err(Refused::Guard)?;
+        let key = permit.key().map(|key| key.name.clone());
+        if needs_other_key && key.as_ref().is_none_or(|key| self.used_keys.contains(key)) {
+            return Err(Refused::NoFreshKey);
+        }
+        self.used_keys.extend(key);
+        Ok(Leave { permit, seat, endpoint })
+    }
+
+    /// Tells why an attempt is not made, and waits where the strategy chose to wait for another request's probe.
+    pub(super) async fn refused(&mut self, plan: &AttemptPlan, refused: &Refused) {
+        let Some(seat) = self.route.roster.get(plan.target as usize).cloned() else { return };
+        self.story.tell(Event::Denied { target: Arc::clone(&seat.name), why: refused.to_string() });
+        if !matches!(refused, Refused::Guard(Denied::Probing)) {
+            return;
+        }
+        let deadline = self.router.clock.sleep_until(self.deadline);
+        tokio::select! {
+            () = self.router.guard.probe_ended(seat.target) => {}
+            () = deadline => return,
+        }
+        let spread = self.router.random.next() % u64::try_from(SPREAD_AFTER_PROBE.as_millis()).unwrap_or(1);
+        let until = self.router.clock.now() + Duration::from_millis(spread);
+        self.router.clock.sleep_until(until.min(self.deadline)).await;
+    }
+
+    /// Takes in a failed attempt.
+    ///
+    /// # Errors
+    /// When no other target may have the request: it was refused on its own account.
+    pub(super) fn remember(&mut self, plan: &AttemptPlan, failed: Failed) -> Result<(), RouteError> {
+        let Failed { failure, took, cost } = failed;
+        let Some(seat) = self.route.roster.get(plan.target as usize).cloned() else { return Ok(()) };
+        self.spent = self.spent.saturating_add(cost);
+        self.story.failed(&seat.name, &failure, took);
+        self.past.push(PastAttempt {
+            target: plan.target,
+            failure: failure.kind,
+            took_ms: whole_ms(took),
+            retry_after_ms: failure.retry_after.map(whole_ms),
+        });
+        self.eligibility.learn(plan.target as usize, &seat.roster, &failure);
+        let ends = match failure.kind.elsewhere() {
+            Elsewhere::Nowhere => true,
+            Elsewhere::IfRouteAllows => !self.route.content_filter_falls_back,
+            Elsewhere::LargerWindow => !self.has_larger_window(),
+            Elsewhere::Any => false,
+        };
+        if ends {
+            return Err(self.rejected(&seat, failure));
+        }
+        let has_other_key = self.router.endpoint(&seat).is_some_and(|endpoint| self.has_fresh_key(endpoint));
+        if wants_other_key(failure.kind) && has_other_key {
+            self.other_key = Some(AttemptPlan { after_ms: 0, ..*plan });
+        }
+        Ok(())
+    }
+
+    /// Whether a provider has a key that this request has not used.
+    fn has_fresh_key(&self, endpoint: &Endpoint) -> bool {
+        endpoint.key_names.iter().any(|key| !self.used_keys.contains(key))
+    }
+
+    pub(super) fn attempt_number(&self) -> u32 {
+        u32::try_from(self.past.len()).unwrap_or(u32::MAX).saturating_add(1)
+    }
+
+    fn in_words(&self, verdict: Verdict) -> String {
+        match verdict {
+            Verdict::Attempt(plan) => match self.route.roster.get(plan.target as usize) {
+                Some(seat) => format!("attempt {}", seat.name),
+                None => format!("attempt target {}", plan.target),
+            },
+            Verdict::Hold => "hold".to_owned(),
+            Verdict::GiveUp => "give up".to_owned(),
+        }
+    }
+}
+
+/// Whether a failure is the key's rather than the target's, so that another key may do at once.
+fn wants_other_key(kind: FailureKind) -> bool {
+    kind == FailureKind::RateLimited || kind.again() == Again::OtherKey
+}
+
+impl std::fmt::Display for Refused {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Unfit(standing) => write!(f, "{} for this request", standing.name()),
+            Self::NoFreshKey => f.write_str("its keys have had their turns"),
+            Self::Guard(denied) => write!(f, "{denied}"),
+        }
+    }
+}

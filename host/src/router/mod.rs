@@ -1,0 +1,233 @@
+//! The loop: asks the strategy, the guard, a provider, until one has answered.
+
+// In the order a request meets them.
+mod choice;
+mod route;
+mod journey;
+mod question;
+mod eligibility;
+mod leave;
+mod attempt;
+mod endpoint;
+mod limits;
+mod relay;
+mod chunk;
+mod stream;
+mod answer;
+mod ending;
+mod estimate;
+mod error;
+mod story;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use crate::accounting::Accounts;
+use crate::clock::Clock;
+use crate::config::{GenerationDefaults, Purpose};
+use crate::guard::Guard;
+use crate::provider::Completion;
+use crate::random::Random;
+use crate::transport::Transport;
+use crate::types::{ChatRequest, Needs, Observer, Outcome, RequestId, RequestRecord, TargetName, Verdict};
+
+use attempt::{Served, Shape, Whole};
+use choice::nearest;
+use journey::Journey;
+use relay::Streamed;
+use story::Story;
+
+pub use answer::Answer;
+pub use chunk::Chunk;
+pub use endpoint::Endpoint;
+pub use error::{RouteError, StreamError};
+pub use estimate::Estimate;
+pub use route::{Route, Seat, seat};
+pub use stream::AnswerStream;
+
+/// Everything a request meets on its way.
+pub struct Router {
+    /// The host's own rules.
+    pub guard: Arc<Guard>,
+    /// The way out.
+    pub transport: Arc<dyn Transport>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Entropy for strategies, names and spreading.
+    pub random: Random,
+    /// The books.
+    pub accounts: Arc<Accounts>,
+    /// One endpoint for each provider, in declared order.
+    pub endpoints: Vec<Endpoint>,
+    /// The routes by name.
+    pub routes: IndexMap<String, Arc<Route>>,
+    /// The purpose presets by name.
+    pub purposes: IndexMap<String, Purpose>,
+    /// Generation settings for everyone who says nothing.
+    pub defaults: GenerationDefaults,
+    /// Counts requests.
+    pub sequence: AtomicU64,
+}
+
+impl Router {
+    /// Answers a request with a whole reply.
+    ///
+    /// # Errors
+    /// When no target can serve it within its bounds; see [`RouteError`].
+    pub async fn answer(
+        &self,
+        request: &ChatRequest,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Result<Answer, RouteError> {
+        let mut journey = self.depart(request, Whole::STREAMING, observer)?;
+        match self.travel::<Whole>(&mut journey).await {
+            Ok(served) => Ok(self.arrive(journey, served)),
+            Err(error) => match journey.end_failed(&error) {
+                Some(text) => Ok(Answer::of_fallback_text(&journey, text)),
+                None => Err(error),
+            },
+        }
+    }
+
+    /// Answers a request with a stream whose first token is here.
+    ///
+    /// # Errors
+    /// When no target can serve it within its bounds; see [`RouteError`].
+    pub async fn open(
+        self: &Arc<Self>,
+        request: &ChatRequest,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Result<AnswerStream, RouteError> {
+        let mut journey = self.depart(request, Streamed::STREAMING, observer)?;
+        let travelled = self.travel::<Streamed>(&mut journey).await;
+        let strategy = Arc::clone(&journey.route.strategy_name);
+        match travelled {
+            Ok(served) => {
+                self.remember_success(&journey, &served);
+                Ok(AnswerStream::of_provider(Arc::clone(self), served, strategy, journey.story))
+            }
+            Err(error) => match journey.end_failed(&error) {
+                Some(text) => Ok(AnswerStream::of_fallback_text(Arc::clone(self), &text, strategy, journey.story)),
+                None => Err(error),
+            },
+        }
+    }
+
+    /// The loop. Bounded by attempts, decisions and the deadline; every way out of it is a value.
+    async fn travel<S: Shape>(&self, journey: &mut Journey<'_>) -> Result<Served<S::Received>, RouteError> {
+        while let Some(ask) = journey.question() {
+            let Verdict::Attempt(plan) = journey.decide(&ask) else { break };
+            journey.wait(&plan).await;
+            let leave = match journey.admit(&plan) {
+                Ok(leave) => leave,
+                Err(refused) => {
+                    journey.refused(&plan, &refused).await;
+                    continue;
+                }
+            };
+            match self.attempt::<S>(journey, &plan, leave).await {
+                Ok(served) => return Ok(served),
+                Err(failed) => journey.remember(&plan, failed)?,
+            }
+        }
+        Err(journey.exhausted())
+    }
+
+    /// Finds the request's route and opens its record.
+    fn depart<'a>(
+        &'a self,
+        request: &'a ChatRequest,
+        streaming: bool,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Result<Journey<'a>, RouteError> {
+        let choice = self.choose(request)?;
+        self.purpose(request)?;
+        self.guard.begin(self.clock.now());
+        let id = RequestId((u128::from(self.random.next()) << 64) | u128::from(self.random.next()));
+        let record = RequestRecord {
+            id,
+            started: self.clock.wall(),
+            route: Arc::clone(&choice.route.name),
+            strategy: Arc::clone(&choice.route.strategy_name),
+            labels: request.labels.clone().into(),
+            steps: Vec::new(),
+            attempts: Vec::new(),
+            outcome: Outcome::Pending,
+            served_by: None,
+            usage: None,
+            cost: None,
+            took: Duration::ZERO,
+        };
+        let story = Story::begin(record, observer, Arc::clone(&self.accounts), Arc::clone(&self.clock));
+        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
+        Ok(Journey::new(self, request, streaming, choice, story, sequence))
+    }
+
+    /// Settles a whole reply and makes it an answer.
+    fn arrive(&self, mut journey: Journey<'_>, served: Served<Completion>) -> Answer {
+        self.remember_success(&journey, &served);
+        let (now, wall) = (self.clock.now(), self.clock.wall());
+        let usage = served.received.usage;
+        let settled = served.flight.served(usage, served.quota_left, now, wall);
+        journey.story.end_served(&served.target, usage, settled.cost);
+        Answer {
+            text: served.received.text,
+            target: Some(served.target),
+            usage,
+            cost: settled.cost,
+            body: served.received.body,
+            ..Answer::empty(&journey)
+        }
+    }
+
+    fn remember_success<R>(&self, journey: &Journey<'_>, served: &Served<R>) {
+        if !journey.route.prefer_for.is_zero() {
+            let now = self.clock.now();
+            self.guard.prefer(&journey.route.name, served.id, journey.route.prefer_for, now);
+        }
+    }
+
+    fn route(&self, name: &str) -> Option<Arc<Route>> {
+        self.routes.get(name).cloned()
+    }
+
+    fn target_names(&self) -> impl Iterator<Item = &Arc<TargetName>> {
+        self.guard.targets().iter().map(|target| &target.name)
+    }
+
+    fn endpoint(&self, seat: &Seat) -> Option<&Endpoint> {
+        let target = self.guard.targets().get(seat.target.index())?;
+        self.endpoints.get(target.provider)
+    }
+
+    /// The purpose preset a request names.
+    fn purpose(&self, request: &ChatRequest) -> Result<Option<&Purpose>, RouteError> {
+        let Some(name) = &request.purpose else { return Ok(None) };
+        let unknown = || RouteError::UnknownPurpose {
+            purpose: name.clone(),
+            nearest: nearest(name, self.purposes.keys().cloned()),
+        };
+        self.purposes.get(name).ok_or_else(unknown).map(Some)
+    }
+
+    /// What a request needs, its purpose's JSON mode included.
+    fn needs(&self, request: &ChatRequest) -> Needs {
+        let purpose = request.purpose.as_ref().and_then(|name| self.purposes.get(name));
+        let format = purpose.and_then(|purpose| purpose.fields.get("response_format"));
+        let wants_json = format.is_some_and(|format| format["type"] != "text");
+        let needs = request.needs();
+        Needs { json: needs.json || wants_json, ..needs }
+    }
+
+    /// The output tokens that are asked for where the request does not say: the purpose's word, the provider's, everyone's.
+    fn default_max_tokens(&self, request: &ChatRequest, seat: Option<&Seat>) -> Option<u32> {
+        let purpose = request.purpose.as_ref().and_then(|name| self.purposes.get(name));
+        let of_purpose = purpose.and_then(|purpose| purpose.fields.get("max_tokens")?.as_u64());
+        let of_purpose = of_purpose.and_then(|tokens| u32::try_from(tokens).ok());
+        let of_provider = seat.and_then(|seat| self.endpoint(seat)).and_then(|endpoint| endpoint.defaults.max_tokens);
+        of_purpose.or(of_provider).or(self.defaults.max_tokens)
+    }
+}

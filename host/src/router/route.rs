@@ -1,0 +1,131 @@
+//! A route: who may be asked, who decides, and within which bounds.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use crate::config::RouteConfig;
+use crate::guard::Target;
+use crate::strategy::Supervised;
+use crate::types::{RosterTarget, TargetId, TargetName};
+
+/// One route, ready to use.
+pub struct Route {
+    /// Its name in the configuration.
+    pub name: Arc<str>,
+    /// Who may be asked: the strategy's roster, in declared order.
+    pub roster: Vec<Seat>,
+    /// Who decides, until another takes its place. Locked to read or swap one pointer.
+    strategy: RwLock<Arc<Supervised>>,
+    /// The strategy's name, for records.
+    pub strategy_name: Arc<str>,
+    /// The target that comes first: the one the operator's `primary` names, else the first in declared order.
+    pub primary: Option<TargetId>,
+    /// Attempts for one request at most.
+    pub max_attempts: u32,
+    /// How long a request may take.
+    pub deadline: Duration,
+    /// Whether resting targets may be tried when nothing else is left.
+    pub emergency: bool,
+    /// How long the target that served last is preferred.
+    pub prefer_for: Duration,
+    /// Whether a refusal on grounds of content may be taken elsewhere.
+    pub content_filter_falls_back: bool,
+    /// The text to answer with when every provider failed.
+    pub fallback_text: Option<String>,
+}
+
+/// A target's place in a route's roster.
+#[derive(Debug, Clone)]
+pub struct Seat {
+    /// Which target.
+    pub target: TargetId,
+    /// Its name.
+    pub name: Arc<TargetName>,
+    /// What the strategy is told of it.
+    pub roster: RosterTarget,
+    /// Which of its provider's models in this roster it is, from 1, and how many there are.
+    pub model_of: (u32, u32),
+}
+
+impl Route {
+    /// Decisions a strategy may be asked for within one request: enough for every attempt to be preceded by a few waits
+    /// and denials, and an end to a strategy that never comes to the point.
+    #[must_use]
+    pub fn max_decisions(&self) -> u32 {
+        self.max_attempts.saturating_mul(4).saturating_add(16)
+    }
+
+    /// Who decides now.
+    #[must_use]
+    pub fn strategy(&self) -> Arc<Supervised> {
+        Arc::clone(&self.strategy.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Lets another decide from now on: requests under way ask it, too, from their next decision on.
+    pub fn set_strategy(&self, strategy: Arc<Supervised>) {
+        *self.strategy.write().unwrap_or_else(PoisonError::into_inner) = strategy;
+    }
+
+    /// Joins a route's configuration with its roster and its loaded strategy.
+    #[must_use]
+    pub fn new(name: &str, config: &RouteConfig, roster: Vec<Seat>, strategy: Arc<Supervised>) -> Self {
+        let enough_for_all = u32::try_from(roster.len()).unwrap_or(u32::MAX).saturating_add(1).max(4);
+        Self {
+            name: name.into(),
+            strategy: RwLock::new(strategy),
+            strategy_name: config.strategy.name(),
+            primary: primary(&roster, config.options.get("primary").and_then(serde_json::Value::as_str)),
+            max_attempts: config.max_attempts.unwrap_or(enough_for_all),
+            deadline: config.deadline,
+            emergency: config.emergency,
+            prefer_for: config.prefer_for,
+            content_filter_falls_back: config.content_filter_falls_back,
+            fallback_text: config.fallback_text.clone(),
+            roster,
+        }
+    }
+}
+
+/// The seat that the operator's `primary`, a provider or `provider/model`, names first; else the first there is.
+fn primary(roster: &[Seat], named: Option<&str>) -> Option<TargetId> {
+    let is_named =
+        |seat: &&Seat| named.is_some_and(|name| *seat.name.provider == *name || seat.name.to_string() == name);
+    roster.iter().find(is_named).or(roster.first()).map(|seat| seat.target)
+}
+
+/// Seats targets in the given order and counts each provider's models.
+#[must_use]
+pub fn seat<'t>(targets: impl IntoIterator<Item = &'t Target>) -> Vec<Seat> {
+    let mut seats: Vec<Seat> = Vec::new();
+    for target in targets {
+        let name = Arc::clone(&target.name);
+        let before = seats.iter().filter(|seat| seat.name.provider == name.provider).count();
+        let place = u32::try_from(before).unwrap_or(u32::MAX).saturating_add(1);
+        for seat in seats.iter_mut().filter(|seat| seat.name.provider == name.provider) {
+            seat.model_of.1 = place;
+        }
+        seats.push(Seat { target: target.id, name, roster: target.roster.clone(), model_of: (place, place) });
+    }
+    seats
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Config, ProviderConfig};
+    use crate::guard::targets;
+
+    use super::*;
+
+    #[test]
+    fn counts_the_models_of_each_provider() {
+        let provider = || ProviderConfig::openai_compatible("http://127.0.0.1:1/v1".parse().unwrap());
+        let mut config = Config::new();
+        config.providers.insert("a".to_owned(), provider().with_model("x").with_model("z"));
+        config.providers.insert("b".to_owned(), provider().with_model("y"));
+
+        let seats = seat(&targets(&config));
+
+        let places: Vec<_> = seats.iter().map(|seat| seat.model_of).collect();
+        assert_eq!(places, [(1, 2), (2, 2), (1, 1)]);
+    }
+}

@@ -1,0 +1,141 @@
+//! The record of one request in the making: every step is told to the observer and kept, and the end is always entered.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::accounting::Accounts;
+use crate::clock::{Clock, Moment};
+use crate::types::{
+    AttemptRecord, Event, Failure, NanoUsd, Observer, Outcome, RequestId, RequestRecord, TargetName, Usage,
+};
+
+/// Writes one request's record. Dropped without an end, it enters the request as abandoned: the caller went away.
+pub(super) struct Story {
+    id: RequestId,
+    attempts: u32,
+    record: Option<RequestRecord>,
+    observer: Option<Arc<dyn Observer>>,
+    accounts: Arc<Accounts>,
+    clock: Arc<dyn Clock>,
+    began: Moment,
+}
+
+impl Story {
+    pub(super) fn begin(
+        record: RequestRecord,
+        observer: Option<Arc<dyn Observer>>,
+        accounts: Arc<Accounts>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let began = clock.now();
+        Self { id: record.id, attempts: 0, record: Some(record), observer, accounts, clock, began }
+    }
+
+    /// Takes note of a step.
+    pub(super) fn tell(&mut self, event: Event) {
+        if let Some(observer) = &self.observer {
+            observer.on_event(&event);
+        }
+        log(&event, self.id);
+        let at = self.clock.now().since(self.began);
+        if let Some(record) = &mut self.record {
+            record.steps.push((at, event));
+        }
+    }
+
+    /// Takes note of a failed HTTP call.
+    pub(super) fn failed(&mut self, target: &Arc<TargetName>, failure: &Failure, took: Duration) {
+        self.attempted(target, Some(failure.clone()), took);
+        self.tell(Event::Failed { target: Arc::clone(target), failure: failure.clone(), took });
+    }
+
+    /// Takes note of a HTTP call that served.
+    pub(super) fn served(&mut self, target: &Arc<TargetName>, took: Duration) {
+        self.attempted(target, None, took);
+        self.tell(Event::Served { target: Arc::clone(target), took });
+    }
+
+    fn attempted(&mut self, target: &Arc<TargetName>, failure: Option<Failure>, took: Duration) {
+        self.attempts = self.attempts.saturating_add(1);
+        if let Some(record) = &mut self.record {
+            record.attempts.push(AttemptRecord { target: Arc::clone(target), failure, took });
+        }
+    }
+
+    /// A stream that was served has broken: the attempt that served becomes one that failed.
+    pub(super) fn broke(&mut self, target: &Arc<TargetName>, failure: &Failure, took: Duration) {
+        if let Some(last) = self.record.as_mut().and_then(|record| record.attempts.last_mut()) {
+            last.failure = Some(failure.clone());
+        }
+        self.tell(Event::Failed { target: Arc::clone(target), failure: failure.clone(), took });
+    }
+
+    /// The HTTP calls made so far, oldest first; none once the record is entered.
+    pub(super) fn attempts(&self) -> &[AttemptRecord] {
+        self.record.as_ref().map_or(&[], |record| &record.attempts)
+    }
+
+    /// The request's name.
+    pub(super) fn id(&self) -> RequestId {
+        self.id
+    }
+
+    /// How many HTTP calls were made.
+    pub(super) fn attempts_made(&self) -> u32 {
+        self.attempts
+    }
+
+    /// Since the request began.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.clock.now().since(self.began)
+    }
+
+    /// Enters the request as answered.
+    pub(super) fn end_served(&mut self, target: &Arc<TargetName>, usage: Option<Usage>, cost: Option<NanoUsd>) {
+        let took = self.elapsed();
+        self.tell(Event::Completed { target: Arc::clone(target), usage, took });
+        if let Some(record) = &mut self.record {
+            record.served_by = Some(Arc::clone(target));
+            record.usage = usage;
+            record.cost = cost;
+        }
+        self.end(Outcome::Served);
+    }
+
+    /// Enters the request with an end. The first end counts.
+    pub(super) fn end(&mut self, outcome: Outcome) {
+        let Some(mut record) = self.record.take() else { return };
+        record.outcome = outcome;
+        record.took = self.clock.now().since(self.began);
+        tracing::info!(
+            id = %record.id, route = %record.route, strategy = %record.strategy, labels = ?record.labels,
+            outcome = ?record.outcome, attempts = record.attempts.len(), took_ms = record.took.as_millis(),
+            served_by = record.served_by.as_ref().map(tracing::field::display), "request",
+        );
+        self.accounts.enter(record, self.clock.wall());
+    }
+}
+
+impl Drop for Story {
+    fn drop(&mut self) {
+        self.end(Outcome::Abandoned);
+    }
+}
+
+/// The line of an event in the log. What a fail-over looks like is fixed here: `failed over from … to …` is not known
+/// until the next attempt, so each failed attempt is a warning and each attempt names its place.
+fn log(event: &Event, id: RequestId) {
+    let id = tracing::field::display(id);
+    match event {
+        Event::Failed { target, failure, took } => {
+            tracing::warn!(id, %target, kind = %failure.kind, took_ms = took.as_millis(), "attempt failed: {}", failure.message);
+        }
+        Event::StrategyFault { message } => tracing::warn!(id, "strategy fault: {message}"),
+        Event::Denied { target, why } => tracing::debug!(id, %target, "not admitted: {why}"),
+        Event::Waiting { target, wait } => tracing::debug!(id, %target, wait_ms = wait.as_millis(), "waiting"),
+        Event::Attempting { target, attempt, .. } => tracing::debug!(id, %target, attempt, "attempting"),
+        Event::Served { target, took } => tracing::debug!(id, %target, took_ms = took.as_millis(), "served"),
+        Event::Decided { verdict, reason, .. } => tracing::debug!(id, verdict, reason, "decided"),
+        Event::Completed { target, took, .. } => tracing::debug!(id, %target, took_ms = took.as_millis(), "completed"),
+    }
+}
