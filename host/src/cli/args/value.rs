@@ -1,0 +1,64 @@
+//! Values of flags that need more than the parser's own types.
+
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+/// The longest wait that can be asked for: an hour.
+const LONGEST_DELAY: f64 = 3_600.0;
+
+/// Reads seconds, such as `2.0`.
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds, such as 2.0".to_owned())?;
+    if !(0.0..=LONGEST_DELAY).contains(&seconds) {
+        return Err("must be from 0 to 3600 seconds".to_owned());
+    }
+    Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+/// Reads a length with its unit, such as `30s` or `2m`.
+pub(super) fn length(text: &str) -> Result<Duration, String> {
+    let length: SignedDuration = text.parse().map_err(|_| "not a length of time, such as 30s or 2m".to_owned())?;
+    match Duration::try_from(length) {
+        Ok(length) if !length.is_zero() => Ok(length),
+        Ok(_) | Err(_) => Err("must be longer than nothing".to_owned()),
+    }
+}
+
+/// Reads a temperature.
+pub(super) fn temperature(text: &str) -> Result<f64, String> {
+    let temperature: f64 = text.parse().map_err(|_| "not a number, such as 0.7".to_owned())?;
+    if (0.0..=2.0).contains(&temperature) { Ok(temperature) } else { Err("must be from 0 to 2".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_seconds() {
+        assert_eq!(seconds("2.0"), Ok(Duration::from_secs(2)));
+        assert_eq!(seconds("0.01"), Ok(Duration::from_millis(10)));
+        for text in ["-1", "NaN", "inf", "1e9", "2s", ""] {
+            assert!(seconds(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_lengths() {
+        assert_eq!(length("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(length("2m"), Ok(Duration::from_secs(120)));
+        assert_eq!(length("250ms"), Ok(Duration::from_millis(250)));
+        for text in ["0s", "-5s", "5", "soon", ""] {
+            assert!(length(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_temperatures() {
+        assert_eq!(temperature("0.7"), Ok(0.7));
+        for text in ["-0.1", "2.1", "NaN", "warm"] {
+            assert!(temperature(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! Ctrl-C: the work in hand is dropped, which cancels and settles it, and the process says so by its exit code.
+
+use std::future::Future;
+
+use super::exit::Exit;
+
+/// Does some work until it is done or Ctrl-C is pressed.
+pub(crate) async fn or(work: impl Future<Output = anyhow::Result<Exit>>) -> anyhow::Result<Exit> {
+    tokio::select! {
+        done = work => done,
+        () = pressed() => Ok(Exit::Interrupted),
+    }
+}
+
+/// Ends when Ctrl-C is pressed. Where it cannot be watched for, the system's own way of ending a process remains.
+pub(crate) async fn pressed() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

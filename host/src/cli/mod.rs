@@ -1,0 +1,72 @@
+//! The terminal's door: arguments become one command, the command becomes an exit code.
+
+mod args;
+mod exit;
+mod paint;
+mod table;
+mod logs;
+mod setup;
+mod interrupt;
+mod question;
+mod retries;
+mod request;
+mod narrator;
+mod failure;
+mod lines;
+mod ask;
+mod chat;
+mod status;
+mod doctor;
+mod demo;
+mod strategy;
+mod config;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use exit::Exit;
+
+/// Parses, runs, and says how it went. Nothing heavier than the parser runs before the arguments are understood.
+pub(crate) fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // A closed pipe is no reason to fail: whoever asked for help has seen what they wanted to see.
+            let _ = error.print();
+            return Exit::of_parsing(&error).into();
+        }
+    };
+    let exit = match start(cli) {
+        Ok(exit) => exit,
+        Err(error) => {
+            let exit = Exit::of_error(&error);
+            failure::tell(&error, exit);
+            exit
+        }
+    };
+    exit.into()
+}
+
+fn start(cli: Cli) -> anyhow::Result<Exit> {
+    logs::start(cli.log.as_deref())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let result = runtime.block_on(run(cli));
+    // A thread may still sit in a read of standard input; it is not waited for.
+    runtime.shutdown_background();
+    result
+}
+
+async fn run(cli: Cli) -> anyhow::Result<Exit> {
+    let file = cli.config;
+    match cli.command {
+        Command::Ask(args) => interrupt::or(ask::run(args, file)).await,
+        Command::Chat(args) => chat::run(args, file).await,
+        Command::Status(args) => interrupt::or(status::run(args, file)).await,
+        Command::Doctor(args) => interrupt::or(doctor::run(args, file)).await,
+        Command::Demo(args) => interrupt::or(demo::run(args)).await,
+        Command::Strategy { command } => interrupt::or(strategy::run(command, file)).await,
+        Command::Config { command } => config::run(command, file),
+    }
+}

@@ -1,0 +1,101 @@
+//! From the configuration and the flags to a [`Backstop`] that is ready to be asked.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use backstop::client::{Backstop, BuildError};
+use backstop::config::{self, Config, SandboxConfig, Sources, StrategyRef};
+use backstop::strategy::{inspect, resolve_name};
+
+use super::args::{RetryArgs, WishArgs};
+use super::retries::{self, Said, Unsaid};
+
+/// Tokens an answer to a question at the terminal may have where nobody says anything.
+const MAX_TOKENS: u32 = 500;
+
+/// A backstop, and what is to be told about how it was set up.
+pub(crate) struct Ready {
+    pub(crate) backstop: Backstop,
+    /// Flags that have no effect, in words.
+    pub(crate) notes: Vec<String>,
+}
+
+/// Reads file and environment.
+pub(crate) fn load(file: Option<PathBuf>) -> Result<config::Loaded, config::ConfigError> {
+    config::load(&Sources { file, ..Sources::from_process() })
+}
+
+/// How guests run, as the configuration says; a broken one is no reason not to look at a strategy.
+pub(crate) fn sandbox(file: Option<PathBuf>) -> SandboxConfig {
+    load(file).map_or_else(|_| SandboxConfig::default(), |loaded| loaded.config.sandbox)
+}
+
+/// Reads the configuration, adapts it to the flags, and builds.
+///
+/// # Errors
+/// When the configuration is at fault, no provider has a key, or the strategy cannot be loaded.
+pub(crate) async fn ready(
+    file: Option<PathBuf>,
+    wish: &WishArgs,
+    retry: &RetryArgs,
+    unsaid: Unsaid,
+) -> anyhow::Result<Ready> {
+    let loaded = load(file)?;
+    loaded.require_provider()?;
+    let route = wish.route.as_deref().unwrap_or(Config::DEFAULT_ROUTE);
+    let said = Said::of(&loaded.origins, route);
+    let mut config = loaded.config;
+    config.defaults.max_tokens.get_or_insert(MAX_TOKENS);
+    if let Some(strategy) = &wish.strategy {
+        choose_strategy(&mut config, route, strategy)?;
+    }
+    let known = known_options(&config, route).await?;
+    let notes = retries::apply(&mut config, route, retry, &known, unsaid, said);
+    let backstop = Backstop::builder().config(config).build().await?;
+    Ok(Ready { backstop, notes })
+}
+
+/// The strategy a word on the command line means.
+///
+/// # Errors
+/// When it is neither a built-in name nor a path that ends in `.wasm`.
+pub(crate) fn strategy_named(word: &str) -> Result<StrategyRef, BuildError> {
+    if let Some(name) = resolve_name(word) {
+        return Ok(StrategyRef::BuiltIn(name));
+    }
+    if Path::new(word).extension().is_some_and(|extension| extension == "wasm") {
+        return Ok(StrategyRef::File(word.into()));
+    }
+    Err(BuildError::UnknownStrategy(word.to_owned()))
+}
+
+/// Puts another strategy into a route. The options of the configuration were meant for the one that was there before.
+fn choose_strategy(config: &mut Config, route: &str, word: &str) -> Result<(), BuildError> {
+    let chosen = strategy_named(word)?;
+    if let Some(route) = config.routes.get_mut(route)
+        && route.strategy != chosen
+    {
+        route.strategy = chosen;
+        route.options.clear();
+    }
+    Ok(())
+}
+
+/// The names of the options a route's strategy takes; none where it does not say.
+async fn known_options(config: &Config, route: &str) -> anyhow::Result<BTreeSet<String>> {
+    let Some(route) = config.routes.get(route) else { return Ok(BTreeSet::new()) };
+    let (strategy, sandbox) = (route.strategy.clone(), config.sandbox.clone());
+    let name = strategy.name();
+    let inspected = tokio::task::spawn_blocking(move || option_names(&strategy, &sandbox)).await?;
+    inspected.with_context(|| format!("could not load strategy {name:?}"))
+}
+
+fn option_names(
+    strategy: &StrategyRef,
+    sandbox: &SandboxConfig,
+) -> Result<BTreeSet<String>, backstop::strategy::LoadStrategyError> {
+    let schema = inspect(strategy, sandbox)?.description.and_then(|description| description.options_schema);
+    let properties = schema.as_ref().and_then(|schema| schema.get("properties")).and_then(|known| known.as_object());
+    Ok(properties.into_iter().flat_map(|known| known.keys().cloned()).collect())
+}

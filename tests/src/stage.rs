@@ -1,0 +1,163 @@
+//! A few scripted providers, and a folder with a configuration that names them.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use backstop::scripted::{Script, ScriptedProvider};
+use tempfile::TempDir;
+
+use crate::Cli;
+
+/// Providers on real sockets and the folder Backstop is run in. Everything ends when it is dropped.
+#[derive(Debug)]
+pub struct Stage {
+    home: TempDir,
+    providers: Vec<(String, ScriptedProvider)>,
+    route: String,
+    more: String,
+}
+
+/// Limits that let a silent provider be given up soon, and that no healthy one on loopback comes near.
+const TIMEOUTS: &str = r#"{ connect = "2s", first_token = "700ms", idle = "700ms", total = "15s" }"#;
+
+/// The strategy as it comes, but with waits between attempts at one target that suit a test.
+const ROUTE: &str = r#"strategy = "smart"
+options = { base_delay = "20ms", max_delay = "200ms" }
+deadline = "20s"
+"#;
+
+impl Stage {
+    /// Starts a provider for each name, in this order, and writes their configuration.
+    pub async fn new(scripts: impl IntoIterator<Item = (&str, Script)>) -> Self {
+        let mut providers = Vec::new();
+        for (name, script) in scripts {
+            let provider = ScriptedProvider::start(script).await.expect("a free port on loopback");
+            providers.push((name.to_owned(), provider));
+        }
+        let home = TempDir::new().expect("a temporary folder");
+        let stage = Self { home, providers, route: ROUTE.to_owned(), more: String::new() };
+        stage.write();
+        stage
+    }
+
+    /// Replaces the table `[routes.default]`.
+    #[must_use]
+    pub fn with_route(mut self, route: &str) -> Self {
+        self.route = format!("{}\n", route.trim_end());
+        self.write();
+        self
+    }
+
+    /// Adds tables to the configuration.
+    #[must_use]
+    pub fn with_settings(mut self, tables: &str) -> Self {
+        self.more = format!("\n{}\n", tables.trim());
+        self.write();
+        self
+    }
+
+    /// The provider of this name.
+    #[must_use]
+    pub fn provider(&self, name: &str) -> &ScriptedProvider {
+        let found = self.providers.iter().find(|(theirs, _)| theirs == name);
+        &found.unwrap_or_else(|| panic!("the stage has no provider `{name}`")).1
+    }
+
+    /// The calls each provider received, in declared order.
+    #[must_use]
+    pub fn attempts(&self) -> Vec<usize> {
+        self.providers.iter().map(|(_, provider)| provider.call_count()).collect()
+    }
+
+    /// The folder Backstop is run in.
+    #[must_use]
+    pub fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// The configuration's file.
+    #[must_use]
+    pub fn config_file(&self) -> PathBuf {
+        self.home().join("backstop.toml")
+    }
+
+    /// The configuration's text.
+    #[must_use]
+    pub fn config(&self) -> String {
+        let mut text = String::new();
+        for (name, provider) in &self.providers {
+            let (url, variable) = (provider.base_url(), key_variable(name));
+            write!(
+                text,
+                "[providers.{name}]\nkind = \"openai\"\nbase_url = \"{url}\"\napi_key_env = \"{variable}\"\n\
+                 models = [\"{name}-model\"]\ntimeouts = {TIMEOUTS}\n\n"
+            )
+            .expect("text can be written");
+        }
+        format!("{text}[routes.default]\n{}{}", self.route, self.more)
+    }
+
+    /// A run of the real binary in the stage's folder, with every provider's key in its environment.
+    #[must_use]
+    pub fn backstop<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Cli {
+        let cli = Cli::new(self.home(), arguments);
+        self.providers.iter().fold(cli, |cli, (name, _)| cli.env(&key_variable(name), &Self::key(name)))
+    }
+
+    /// A provider's key: a text that must be found nowhere but in the calls to that provider.
+    #[must_use]
+    pub fn key(provider: &str) -> String {
+        format!("sk-{provider}-4f1c0d5e77a94b2b8f60canary")
+    }
+
+    fn write(&self) {
+        fs::write(self.config_file(), self.config()).expect("the temporary folder can be written to");
+    }
+}
+
+fn key_variable(provider: &str) -> String {
+    format!("{}_API_KEY", provider.to_uppercase().replace('-', "_"))
+}
+
+#[cfg(test)]
+mod tests {
+    use backstop::scripted::Reply;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn writes_a_configuration_that_names_its_providers() {
+        let stage = Stage::new([("alpha", Reply::answer("yes").into()), ("beta", Script::new())])
+            .await
+            .with_settings("[budget]\ndaily_usd = \"1\"");
+
+        let written = fs::read_to_string(stage.config_file()).unwrap();
+
+        let alpha = stage.provider("alpha").base_url().to_string();
+        let beta = stage.provider("beta").base_url().to_string();
+        insta::assert_snapshot!(written.replace(&alpha, "ALPHA").replace(&beta, "BETA"), @r#"
+        [providers.alpha]
+        kind = "openai"
+        base_url = "ALPHA"
+        api_key_env = "ALPHA_API_KEY"
+        models = ["alpha-model"]
+        timeouts = { connect = "2s", first_token = "700ms", idle = "700ms", total = "15s" }
+
+        [providers.beta]
+        kind = "openai"
+        base_url = "BETA"
+        api_key_env = "BETA_API_KEY"
+        models = ["beta-model"]
+        timeouts = { connect = "2s", first_token = "700ms", idle = "700ms", total = "15s" }
+
+        [routes.default]
+        strategy = "smart"
+        options = { base_delay = "20ms", max_delay = "200ms" }
+        deadline = "20s"
+
+        [budget]
+        daily_usd = "1"
+        "#);
+    }
+}
