@@ -162,32 +162,35 @@ async fn makes_no_call_that_its_own_records_do_not_show() {
 // RELIABILITY 38, E8
 #[tokio::test(start_paused = true)]
 async fn serves_through_an_outage_of_a_minute_and_is_soon_back_on_the_primary() {
-    let transport = Simulated::new(|call, _| match call.at {
-        at if &*call.provider == "a" && at < 60 * SECOND => Fate::Status(503, ms(5), None),
-        _ => Fate::Answer(ms(5)),
-    });
-    let mut config = config(2);
-    config.routes.get_mut("default").unwrap().options =
-        json!({"retries": 0, "primary": "a"}).as_object().unwrap().clone();
-    let backstop = backstop(config, &transport, 38).await;
+    // A breaker that opens on the third failure, as document-chat has it, keeps to the figure of 6; the default one opens on
+    // the fifth, and with its three probes within the minute comes to 8.
+    for (failures, most) in [(3, 6), (5, 8)] {
+        let transport = Simulated::new(|call, _| match call.at {
+            at if &*call.provider == "a" && at < 60 * SECOND => Fate::Status(503, ms(5), None),
+            _ => Fate::Answer(ms(5)),
+        });
+        let mut config = config(2);
+        config.breaker.failures = failures;
+        config.routes.get_mut("default").unwrap().options =
+            json!({"retries": 0, "primary": "a"}).as_object().unwrap().clone();
+        let backstop = backstop(config, &transport, 38).await;
 
-    for _ in 0..20 {
-        backstop.chat(ChatRequest::ask("hi")).await.unwrap();
-        tokio::time::sleep(3 * SECOND).await;
-    }
-    let during = transport.count("a");
-    let mut back = None;
-    for tenth in 0..400u32 {
-        let answer = backstop.chat(ChatRequest::ask("hi")).await.unwrap();
-        if &*answer.target.unwrap().provider == "a" {
-            back = Some(tenth);
-            break;
+        for _ in 0..20 {
+            backstop.chat(ChatRequest::ask("hi")).await.unwrap();
+            tokio::time::sleep(3 * SECOND).await;
         }
-        tokio::time::sleep(ms(100)).await;
-    }
+        let during = transport.count("a");
+        let mut later = Vec::new();
+        for _ in 0..400 {
+            later.push(backstop.chat(ChatRequest::ask("hi")).await.unwrap().target.unwrap().provider.to_string());
+            tokio::time::sleep(ms(100)).await;
+        }
 
-    assert!(during <= 6 + 3, "{during} attempts at the primary while it was down");
-    assert!(back.is_some_and(|tenths| tenths <= 300), "back after {back:?} tenths of a second");
+        assert!(during <= most, "{during} attempts at the primary while it was down");
+        let back = later.iter().position(|provider| provider == "a").expect("never back on the primary");
+        assert!(back <= 300, "back after {back} tenths of a second");
+        assert!(later[back..].iter().all(|provider| provider == "a"), "not on the primary after its first good probe");
+    }
 }
 
 // RELIABILITY 41
