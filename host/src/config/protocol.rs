@@ -67,6 +67,13 @@ mod tests {
             ("openai", "https://api.openai.com/v1/", "https://api.openai.com/v1/chat/completions"),
             ("openai", "https://api.deepseek.com", "https://api.deepseek.com/chat/completions"),
             ("openai", "https://x.example/v1/chat/completions", "https://x.example/v1/chat/completions"),
+            ("openai", "http://localhost:11434/v1/", "http://localhost:11434/v1/chat/completions"),
+            (
+                "openai",
+                "https://x.azure.com/d/m?api-version=1",
+                "https://x.azure.com/d/m/chat/completions?api-version=1",
+            ),
+            ("openai", "http://127.0.0.1:9", "http://127.0.0.1:9/chat/completions"),
             ("openai", "https://x.example/chat", "https://x.example/chat/completions"),
             ("anthropic", "https://api.anthropic.com", "https://api.anthropic.com/v1/chat/completions"),
             ("anthropic", "https://api.anthropic.com/v1/", "https://api.anthropic.com/v1/chat/completions"),

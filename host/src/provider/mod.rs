@@ -16,7 +16,6 @@ use bytes::Bytes;
 use http::HeaderMap;
 use indexmap::IndexMap;
 use secrecy::SecretString;
-use url::Url;
 
 pub use classify::classify;
 pub use head::Head;
@@ -27,14 +26,6 @@ pub use wait::wait_named;
 
 use crate::config::Protocol;
 use crate::types::Failure;
-
-/// Where a chat request goes: the address below the provider's base URL, whose query is kept.
-#[must_use]
-pub fn chat_url(protocol: Protocol, base_url: &Url) -> Url {
-    match protocol {
-        Protocol::OpenAi | Protocol::Anthropic | Protocol::Gemini | Protocol::Ollama => openai::chat_url(base_url),
-    }
-}
 
 /// The headers of a chat request; the key's own is marked sensitive, so that no log shows it.
 ///

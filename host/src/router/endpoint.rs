@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use url::Url;
 
 use crate::config::{ApiKey, Credentials, GenerationDefaults, Protocol, ProviderConfig, Timeouts};
-use crate::provider::{chat_url, headers};
+use crate::provider::headers;
 use crate::transport::HttpCall;
 use crate::types::{Failure, FailureKind};
 
@@ -39,7 +39,7 @@ impl Endpoint {
         Self {
             name: name.into(),
             protocol: config.kind,
-            url: chat_url(config.kind, &config.base_url),
+            url: config.kind.chat_url(&config.base_url),
             own_headers: config.headers.clone(),
             key_names: match &config.credentials {
                 Credentials::Keys(keys) => keys.iter().map(|key| key.name.clone()).collect(),
@@ -71,6 +71,27 @@ impl Endpoint {
             Some(limit) => limit,
             None if streaming => FIRST_TOKEN,
             None => self.timeouts.total,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn calls_each_protocol_at_its_own_chat_endpoint() {
+        for (kind, base, expected) in [
+            (Protocol::OpenAi, "https://api.openai.com/v1", "https://api.openai.com/v1/chat/completions"),
+            (Protocol::Ollama, "http://localhost:11434", "http://localhost:11434/v1/chat/completions"),
+            (Protocol::Anthropic, "https://api.anthropic.com", "https://api.anthropic.com/v1/chat/completions"),
+            (Protocol::Gemini, "https://g.example", "https://g.example/v1beta/openai/chat/completions"),
+        ] {
+            let config = ProviderConfig { kind, ..ProviderConfig::openai_compatible(base.parse().unwrap()) };
+
+            let call = Endpoint::new("p", &config).call(None, Bytes::new(), false).unwrap();
+
+            assert_eq!(call.url.as_str(), expected);
         }
     }
 }

@@ -11,6 +11,6 @@ pub use request::{Call, Defaults, HeaderError};
 pub use response::{Completion, content_filtered, is_filtered};
 pub use stream::{ChunkFacts, EventFault};
 
-pub(super) use request::{chat_url, encode, headers};
+pub(super) use request::{encode, headers};
 pub(super) use response::decode;
 pub(super) use stream::decode_event;

@@ -7,7 +7,6 @@ use indexmap::IndexMap;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use thiserror::Error;
-use url::Url;
 
 use crate::config::GenerationDefaults;
 use crate::types::ChatRequest;
@@ -50,13 +49,6 @@ const SET_ELSEWHERE: [&str; 4] = ["model", "messages", "stream", "stream_options
 
 /// The two names of one limit: a body with both is refused.
 const OUTPUT_LIMITS: [&str; 2] = ["max_tokens", "max_completion_tokens"];
-
-/// `{base_url}/chat/completions`, with the base URL's query.
-pub(in crate::provider) fn chat_url(base_url: &Url) -> Url {
-    let mut url = base_url.clone();
-    url.set_path(&format!("{}/chat/completions", base_url.path().trim_end_matches('/')));
-    url
-}
 
 /// The headers of a request: the key as a bearer token, the operator's own over ours.
 pub(in crate::provider) fn headers(
@@ -256,18 +248,6 @@ mod tests {
         let body = body(&call(&request, "m", &[Defaults::Fields(&fields)]));
 
         assert_eq!(body, r#"{"model":"m","messages":[{"role":"user","content":"hi"}],"n":1}"#);
-    }
-
-    #[test]
-    fn finds_the_address_below_the_base_url() {
-        for (base, expected) in [
-            ("https://api.openai.com/v1", "https://api.openai.com/v1/chat/completions"),
-            ("http://localhost:11434/v1/", "http://localhost:11434/v1/chat/completions"),
-            ("https://x.azure.com/d/m?api-version=1", "https://x.azure.com/d/m/chat/completions?api-version=1"),
-            ("http://127.0.0.1:9", "http://127.0.0.1:9/chat/completions"),
-        ] {
-            assert_eq!(chat_url(&Url::parse(base).unwrap()).as_str(), expected);
-        }
     }
 
     #[test]
