@@ -51,3 +51,4 @@ pub use settings::{
 };
 pub use show::{show, show_json};
 pub use sources::Sources;
+pub use strategy_name::built_in_strategy;

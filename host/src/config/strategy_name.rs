@@ -17,10 +17,17 @@ const BUILT_IN: [(&str, &str); 5] = [
     ("fail-fast", "fail_fast"),
 ];
 
+/// The built-in strategy of that name; the names of older systems (`smart_fallback`, `cost_optimized`, `quality_optimized`,
+/// `round_robin`, `fail_fast`) are understood.
+#[must_use]
+pub fn built_in_strategy(word: &str) -> Option<&'static str> {
+    BUILT_IN.iter().find(|(name, alias)| [*name, *alias].contains(&word)).map(|(name, _)| *name)
+}
+
 /// Reads a built-in strategy's name or the path of a component; a relative path begins at `folder`.
 pub(super) fn parse(word: &str, folder: &Path) -> Read<StrategyRef> {
     let word = word.trim();
-    if let Some((name, _)) = BUILT_IN.iter().find(|(name, alias)| [name, alias].contains(&&word)) {
+    if let Some(name) = built_in_strategy(word) {
         return Ok(StrategyRef::BuiltIn(name));
     }
     if Path::new(word).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wasm")) {

@@ -1,21 +1,9 @@
 //! The strategies that come with Backstop: components like any other, embedded in the binary.
 
+pub use crate::config::built_in_strategy as resolve_name;
+
 /// Their names, in the order they are listed.
 pub const BUILT_IN: [&str; 5] = ["smart", "cost", "quality", "round-robin", "fail-fast"];
-
-/// The built-in strategy of that name; the names of older systems (`smart_fallback`, `cost_optimized`, `quality_optimized`,
-/// `round_robin`, `fail_fast`) are understood.
-#[must_use]
-pub fn resolve_name(name: &str) -> Option<&'static str> {
-    match name {
-        "smart" | "smart_fallback" => Some("smart"),
-        "cost" | "cost_optimized" => Some("cost"),
-        "quality" | "quality_optimized" => Some("quality"),
-        "round-robin" | "round_robin" => Some("round-robin"),
-        "fail-fast" | "fail_fast" => Some("fail-fast"),
-        _ => None,
-    }
-}
 
 /// The component of that name.
 pub(super) fn component(name: &str) -> Option<&'static [u8]> {
