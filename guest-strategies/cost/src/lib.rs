@@ -84,4 +84,15 @@ mod tests {
 
         assert_eq!(situation.answer::<Cost>(), "b/x (cheapest: at most $0.01)");
     }
+
+    #[test]
+    fn hedges_with_the_next_in_its_order() {
+        let situation = priced().options(r#"{"hedge": "800ms"}"#);
+
+        assert_eq!(situation.chosen::<Cost>(), "groq/llama, hedged after 800 ms");
+        assert_eq!(
+            situation.under_way_at("groq/llama").answer::<Cost>(),
+            "together/llama (in parallel: cheapest: at most $0.0004)"
+        );
+    }
 }

@@ -1,6 +1,6 @@
 //! `fail-fast`: the first target that is available, and no other.
 
-use backstop_strategy::{Ask, Candidate, Decision, Fallback, FallbackOptions, Order, Roster, Strategy, export};
+use backstop_strategy::{Ask, Candidate, Decision, Fallback, FallbackOptions, Hedge, Order, Roster, Strategy, export};
 
 /// Would rather fail at once than keep the caller waiting.
 struct FailFast(Fallback);
@@ -11,6 +11,9 @@ impl Strategy for FailFast {
     type Options = FallbackOptions;
 
     fn configure(roster: &Roster, options: FallbackOptions) -> Result<Self, String> {
+        if options.hedge != Hedge::Off {
+            return Err("`hedge` has no place in fail-fast, which asks one target only; leave it out".to_owned());
+        }
         let retries = options.retries.or(Some(0));
         Fallback::new(roster, FallbackOptions { retries, ..options }).map(Self)
     }
@@ -54,6 +57,19 @@ mod tests {
         let situation = Situation::new().target("a/x").cooling_down(10);
 
         assert_eq!(situation.answer::<FailFast>(), "give up (nothing is ready)");
+    }
+
+    #[test]
+    fn asks_nobody_in_parallel() {
+        let situation = Situation::new().target("a/x").target("b/x");
+
+        let error = situation.clone().options(r#"{"hedge": "1s"}"#).configure::<FailFast>().err();
+
+        assert_eq!(
+            error.as_deref(),
+            Some("`hedge` has no place in fail-fast, which asks one target only; leave it out")
+        );
+        assert_eq!(situation.under_way_at("a/x").chosen::<FailFast>(), "hold");
     }
 
     #[test]

@@ -65,4 +65,18 @@ mod tests {
 
         assert_eq!(situation.answer::<Quality>(), "b/good (highest priority)");
     }
+
+    #[test]
+    fn hedges_with_the_next_in_its_order() {
+        let situation = Situation::new()
+            .target("a/best")
+            .priority(9)
+            .target("c/fair")
+            .target("b/good")
+            .priority(8)
+            .options(r#"{"hedge": "800ms"}"#);
+
+        assert_eq!(situation.chosen::<Quality>(), "a/best, hedged after 800 ms");
+        assert_eq!(situation.under_way_at("a/best").answer::<Quality>(), "b/good (in parallel: highest priority)");
+    }
 }

@@ -113,4 +113,12 @@ mod tests {
 
         assert_eq!(situation.answer::<RoundRobin>(), "b/x (next in turn)");
     }
+
+    #[test]
+    fn hedges_with_the_next_in_its_order() {
+        let situation = three().sequence(1).options(r#"{"hedge": "800ms"}"#);
+
+        assert_eq!(situation.chosen::<RoundRobin>(), "b/x, hedged after 800 ms");
+        assert_eq!(situation.under_way_at("b/x").answer::<RoundRobin>(), "c/x (in parallel: next in turn)");
+    }
 }

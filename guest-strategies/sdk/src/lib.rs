@@ -32,7 +32,7 @@
 //!
 //! Its crate is a `cdylib`; name, version and summary come from its `Cargo.toml`. `backstop strategy build` makes a
 //! component of it. Tests run natively, with [`testing`]. A strategy that only wants another *order* leaves the rest (retries, waits,
-//! emergencies) to [`Fallback`], as the built-in ones do.
+//! emergencies, hedges) to [`Fallback`], as the built-in ones do.
 
 // Who and what is asked about, then the question, then the answer.
 mod roster;
@@ -47,6 +47,7 @@ mod decision;
 mod strategy;
 mod options;
 mod wait;
+mod hedge;
 // What strategies have in common.
 mod backoff;
 mod fallback;
@@ -67,6 +68,7 @@ pub use candidate::{Candidate, Candidates};
 pub use decision::{Attempt, Decision, Verdict};
 pub use failure::Failure;
 pub use fallback::{Fallback, FallbackOptions, Order};
+pub use hedge::Hedge;
 pub use options::{NoOptions, OptionValue, Options, Schema, Share, read_options, read_value, schema_of};
 pub use question::{Extra, PastAttempt, Question};
 pub use roster::{Roster, Target};

@@ -290,7 +290,8 @@ impl Situation {
         }
     }
 
-    /// What is chosen, in words: `groq/llama`, `groq/llama after 250 ms`, `hold`, `give up`.
+    /// What is chosen, in words: `groq/llama`, `groq/llama after 250 ms`, `groq/llama, hedged after 800 ms`, `hold`,
+    /// `give up`.
     #[must_use]
     pub fn chosen<S: Strategy>(&self) -> String {
         self.describe(&self.decide::<S>())
@@ -351,6 +352,8 @@ impl Situation {
         };
         let target = usize::try_from(attempt.target).ok().and_then(|place| self.targets.get(place));
         let name = target.map_or_else(|| "nobody".to_owned(), |target| format!("{}/{}", target.provider, target.model));
-        if attempt.after_ms == 0 { name } else { format!("{name} after {} ms", attempt.after_ms) }
+        let wait = if attempt.after_ms == 0 { String::new() } else { format!(" after {} ms", attempt.after_ms) };
+        let hedge = attempt.hedge_after_ms.map_or_else(String::new, |ms| format!(", hedged after {ms} ms"));
+        format!("{name}{wait}{hedge}")
     }
 }

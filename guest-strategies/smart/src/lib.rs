@@ -73,4 +73,22 @@ mod tests {
         assert_eq!(free.answer::<Smart>(), "ollama/llama (free of charge)");
         assert_eq!(paid.answer::<Smart>(), "groq/llama (highest priority)");
     }
+
+    #[test]
+    fn hedges_with_the_next_in_its_order() {
+        let situation = Situation::new()
+            .target("openai/gpt-4o")
+            .priority(9)
+            .target("groq/llama")
+            .priority(5)
+            .target("ollama/llama")
+            .local()
+            .options(r#"{"hedge": "800ms"}"#);
+
+        assert_eq!(situation.chosen::<Smart>(), "ollama/llama, hedged after 800 ms");
+        assert_eq!(
+            situation.under_way_at("ollama/llama").answer::<Smart>(),
+            "openai/gpt-4o (in parallel: highest priority)"
+        );
+    }
 }

@@ -13,10 +13,10 @@ pub use order::Order;
 
 use turn::Turn;
 
-use crate::{Ask, Backoff, Candidate, Decision, Failure, Roster, Select, Standing, words};
+use crate::{Ask, Backoff, Candidate, Decision, Failure, Hedge, Roster, Select, Standing, words};
 
 /// Keeps at a request until it is served: stays with a target while that is worth it, goes on to the next in order, comes
-/// back, waits, and knows when to give up.
+/// back, waits, asks a second target in parallel where the operator wants that, and knows when to give up.
 ///
 /// ```
 /// use backstop_strategy::{Ask, Candidate, Decision, Fallback, FallbackOptions, Order, Roster, Strategy};
@@ -73,23 +73,40 @@ impl Fallback {
 
     /// Says who is next.
     pub fn decide<O: Order>(&self, ask: &Ask<'_>, order: &O) -> Decision {
+        if !ask.in_flight.is_empty() {
+            return self.decide_meanwhile(ask, order);
+        }
         if let Some(end) = end(ask) {
             return end;
         }
         let turn = Turn::new(self, *ask, order);
-        self.stay(ask)
+        let decision = self
+            .stay(ask)
             .or_else(|| turn.go_on())
-            // While an attempt is under way only a second target is worth asking.
-            .or_else(|| (!ask.in_flight.is_empty()).then(Decision::hold))
             .or_else(|| turn.come_back())
             .or_else(|| turn.try_anyway())
             .or_else(|| turn.wait())
-            .unwrap_or_else(|| turn.give_up())
+            .unwrap_or_else(|| turn.give_up());
+        match self.options.hedge.ms() {
+            Some(ms) => decision.hedge_after_ms(ms),
+            None => decision,
+        }
+    }
+
+    /// Says whether to ask a second target while an attempt is under way: the next in order that is ready, at once, where
+    /// the operator asked for hedging.
+    fn decide_meanwhile<O: Order>(&self, ask: &Ask<'_>, order: &O) -> Decision {
+        let may_hedge = self.options.hedge != Hedge::Off && end(ask).is_none();
+        let second = if may_hedge { Turn::new(self, *ask, order).hedge() } else { None };
+        second.unwrap_or_else(Decision::hold)
     }
 
     /// Says who is next for those who ask one target only: the first in order that is ready, and then that one again as
     /// far as [`Fallback::stay`] goes.
     pub fn decide_on_one<O: Order>(&self, ask: &Ask<'_>, order: &O) -> Decision {
+        if !ask.in_flight.is_empty() {
+            return Decision::hold();
+        }
         if let Some(end) = end(ask) {
             return end;
         }
@@ -171,9 +188,7 @@ impl Fallback {
 /// The end of the request, where nothing more can come of it.
 fn end(ask: &Ask<'_>) -> Option<Decision> {
     let last = ask.attempts.last().map(|attempt| attempt.failure);
-    if !ask.in_flight.is_empty() {
-        None
-    } else if last.is_some_and(Failure::would_repeat_elsewhere) {
+    if last.is_some_and(Failure::would_repeat_elsewhere) {
         Some(Decision::give_up().because("every target would refuse this request"))
     } else if ask.attempts_left == 0 {
         Some(Decision::give_up().because("no attempts are left"))

@@ -1,6 +1,6 @@
 //! What an operator can set of how a strategy keeps at it.
 
-use crate::{Backoff, Share, Wait, options};
+use crate::{Backoff, Hedge, Share, Wait, options};
 
 options! {
     /// The options every built-in strategy takes.
@@ -27,6 +27,9 @@ options! {
         pub max_delay: Wait = Wait::from_secs(60),
         /// The share of such a wait that chance may take away, so that callers do not come back as one.
         pub jitter: Share = Share::new(1.0),
+        /// How long an attempt may go without a token before a second target is asked in parallel: the first of the two to
+        /// give a token serves. Not with fail-fast.
+        pub hedge: Hedge = Hedge::Off,
     }
 }
 

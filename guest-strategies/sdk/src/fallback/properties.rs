@@ -88,6 +88,31 @@ proptest! {
     }
 
     #[test]
+    fn adds_at_most_one_ready_target_to_what_is_under_way(
+        situation in any_situation(),
+        under_way in any::<prop::sample::Index>(),
+        hedges in any::<bool>(),
+    ) {
+        let place = under_way.index(situation.question().states.len());
+        let hedge = if hedges { r#"{"hedge": "1s"}"# } else { "{}" };
+        let situation = situation.under_way_at(&format!("p{}/m{place}", place / 2)).options(hedge);
+
+        let decision = situation.decide::<InOrder>();
+
+        let question = situation.question();
+        match decision.verdict {
+            Verdict::Attempt(attempt) => {
+                prop_assert!(hedges && question.attempts_left > 0);
+                prop_assert!(question.states[attempt.target as usize].standing.is_ready());
+                prop_assert!(!question.in_flight.contains(&attempt.target));
+                prop_assert_eq!((attempt.after_ms, attempt.hedge_after_ms), (0, None));
+            }
+            Verdict::Hold => {}
+            Verdict::GiveUp => prop_assert!(false, "gave up what is under way"),
+        }
+    }
+
+    #[test]
     fn never_waits_past_the_deadline(situation in any_situation()) {
         let decision = situation.decide::<InOrder>();
 

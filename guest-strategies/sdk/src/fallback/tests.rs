@@ -370,21 +370,81 @@ mod waiting {
     }
 
     #[test]
-    fn holds_while_a_hedged_attempt_is_under_way_and_no_second_target_is_ready() {
-        let alone = Situation::new().target("a/x").under_way_at("a/x");
-        let with_another = Situation::new().target("a/x").target("b/x").under_way_at("a/x");
-
-        assert_eq!(alone.chosen::<InOrder>(), "hold");
-        assert_eq!(with_another.chosen::<InOrder>(), "b/x");
-    }
-
-    #[test]
     fn says_when_there_is_nobody_to_ask() {
         let hopeless = Situation::new().target("a/x").disabled().target("b/x").standing(Standing::Unsupported);
 
         assert_eq!(answer(&hopeless), "give up (no target can take this request)");
         assert_eq!(answer(&three().attempts_left(0)), "give up (no attempts are left)");
         assert_eq!(answer(&Situation::new()), "give up (no target can take this request)");
+    }
+}
+
+mod hedging {
+    use super::*;
+
+    fn hedged() -> Situation {
+        three().options(r#"{"hedge": "800ms", "jitter": 0}"#)
+    }
+
+    #[test]
+    fn asks_for_a_second_target_in_parallel_where_the_first_is_slow() {
+        let hedged = hedged().under_way_at("groq/a");
+
+        assert_eq!(answer(&hedged), "groq/b (in parallel: next in order)");
+    }
+
+    #[test]
+    fn says_with_every_attempt_when_the_second_is_due_and_with_the_second_no_more() {
+        let chosen = |situation: Situation| situation.chosen::<InOrder>();
+
+        assert_eq!(chosen(hedged()), "groq/a, hedged after 800 ms");
+        let again = hedged().failed("groq/a", Failure::ServerError);
+        assert_eq!(chosen(again), "groq/a after 1000 ms, hedged after 800 ms");
+        assert_eq!(chosen(hedged().under_way_at("groq/a")), "groq/b");
+    }
+
+    #[test]
+    fn never_hedges_unless_told_to() {
+        for options in ["{}", r#"{"hedge": "off"}"#] {
+            let situation = three().options(options);
+
+            assert_eq!(situation.chosen::<InOrder>(), "groq/a");
+            assert_eq!(situation.under_way_at("groq/a").chosen::<InOrder>(), "hold");
+        }
+    }
+
+    #[test]
+    fn holds_where_no_second_target_is_ready() {
+        let hedged = |situation: Situation| situation.options(r#"{"hedge": "1s"}"#).under_way_at("a/x");
+        let alone = Situation::new().target("a/x");
+        let second_away = Situation::new().target("a/x").target("b/x").cooling_down(10);
+        let second_failed = Situation::new().target("a/x").target("b/x").failed("b/x", Failure::ServerError);
+
+        for situation in [alone, second_away, second_failed] {
+            assert_eq!(hedged(situation).chosen::<InOrder>(), "hold");
+        }
+    }
+
+    #[test]
+    fn holds_where_no_attempt_is_left_or_the_request_was_refused_for_good() {
+        let refused = hedged().under_way_at("groq/a").failed("groq/b", Failure::InvalidRequest);
+
+        assert_eq!(hedged().under_way_at("groq/a").attempts_left(0).chosen::<InOrder>(), "hold");
+        assert_eq!(refused.chosen::<InOrder>(), "hold");
+    }
+
+    #[test]
+    fn goes_on_in_parallel_where_one_of_two_has_failed() {
+        let situation = hedged().under_way_at("groq/a").failed("groq/b", Failure::ServerError);
+
+        assert_eq!(answer(&situation), "openai/x (in parallel: next in order, after a server error)");
+    }
+
+    #[test]
+    fn refuses_to_hedge_at_once() {
+        let error = three().options(r#"{"hedge": "0s"}"#).configure::<InOrder>().err().unwrap();
+
+        assert_eq!(error, r#"`hedge` is "0s", but must be "off" or a length of time from 1 ms, such as "800ms""#);
     }
 }
 

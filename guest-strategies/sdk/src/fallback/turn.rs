@@ -48,6 +48,13 @@ impl<'p, 'a, O: Order> Turn<'p, 'a, O> {
         Some(Decision::attempt(&candidate).because(self.reason(&candidate)))
     }
 
+    /// Asks a second target while the first goes on.
+    pub(super) fn hedge(&self) -> Option<Decision> {
+        let candidate = self.first(self.eligible().ready().untried())?;
+        let reason = ["in parallel: ", &self.reason(&candidate)].concat();
+        Some(Decision::attempt(&candidate).because(reason))
+    }
+
     /// Comes back to one that is ready and was tried: the least tried first.
     pub(super) fn come_back(&self) -> Option<Decision> {
         let candidate = self.least_tried(self.eligible().ready().filter(|c| self.policy.may_return(&self.ask, c)))?;
