@@ -64,6 +64,7 @@ impl Costs {
         line.1.input = line.1.input.saturating_add(usage.input);
         line.1.output = line.1.output.saturating_add(usage.output);
         line.1.cache_read = line.1.cache_read.saturating_add(usage.cache_read);
+        line.1.cache_creation = line.1.cache_creation.saturating_add(usage.cache_creation);
         line.1.reasoning = line.1.reasoning.saturating_add(usage.reasoning);
         line.2 += 1;
     }

@@ -30,7 +30,7 @@ impl Stats {
             Outcome::Failed | Outcome::Degraded | Outcome::Interrupted => self.failed_requests += 1,
             Outcome::Pending | Outcome::Abandoned => {}
         }
-        let failures = record.attempts.iter().filter_map(|attempt| attempt.failure.as_ref());
+        let failures = record.attempts.iter().filter_map(|attempt| attempt.failure());
         if failures.clone().any(|failure| failure.kind == FailureKind::RateLimited) {
             self.rate_limited_requests += 1;
         }

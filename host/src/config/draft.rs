@@ -90,7 +90,7 @@ impl Draft {
             enabled: self.enabled,
             priority: self.priority,
             local,
-            price: self.price.or_else(|| local.then_some(known::FREE)),
+            price: self.price.or_else(|| local.then_some(Price::FREE)),
             timeouts: self.timeouts,
             limits: self.limits,
             defaults: self.defaults,

@@ -2,12 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::types::{NanoUsd, Price};
+use crate::types::{NanoUsd, Price, Rates};
 
 use super::origin::join;
 use super::settings::{
-    BreakerScope, Config, Credentials, GenerationDefaults, ModelConfig, OnInterrupt, ProviderConfig, RouteConfig,
-    StrategyRef, TargetRef, UnknownPrice,
+    BreakerScope, Config, Credentials, GenerationDefaults, HoldBack, ModelConfig, OnInterrupt, ProviderConfig,
+    RouteConfig, StrategyRef, TargetRef, UnknownPrice,
 };
 use super::units::length_text;
 
@@ -88,6 +88,7 @@ fn of_provider(table: &mut Table<'_>, provider: &ProviderConfig) {
         table.add("allow_insecure", true);
     }
     table.add("models", provider.models.iter().map(model).collect::<Vec<_>>());
+    of_catalogue(table, provider);
     table.add("enabled", provider.enabled);
     table.add("priority", provider.priority);
     table.add("local", provider.local);
@@ -106,6 +107,25 @@ fn of_provider(table: &mut Table<'_>, provider: &ProviderConfig) {
             table.add(&join(what, name), value.as_str());
         }
     }
+}
+
+/// Says behind the models what the catalogue of prices told of them, where it counts.
+fn of_catalogue(table: &mut Table<'_>, provider: &ProviderConfig) {
+    let told: Vec<String> = provider.models.iter().filter_map(|model| listed(model, provider)).collect();
+    if !told.is_empty() {
+        table.remark(format!("by the catalogue: {}", told.join(", ")));
+    }
+}
+
+/// What counts of the catalogue's words on a model.
+fn listed(model: &ModelConfig, provider: &ProviderConfig) -> Option<String> {
+    let listed = model.listed?;
+    let price = listed.price.filter(|_| model.price.or(provider.price).is_none() && !provider.local);
+    let window = listed.context_window.filter(|_| model.context_window.is_none());
+    let price = price.map(|price| price.to_string());
+    let window = window.map(|tokens| format!("takes {tokens} tokens"));
+    let told: Vec<String> = price.into_iter().chain(window).collect();
+    (!told.is_empty()).then(|| format!("{} ({})", model.id, told.join("; ")))
 }
 
 fn of_credentials(table: &mut Table<'_>, credentials: &Credentials) {
@@ -144,6 +164,7 @@ fn of_route(table: &mut Table<'_>, route: &RouteConfig) {
     table.add_some("max_attempts", route.max_attempts);
     table.add("deadline", length_text(route.deadline));
     table.add("on_interrupt", on_interrupt(route.on_interrupt));
+    table.add_some("hold_back", hold_back(route.hold_back));
     table.add("emergency", route.emergency);
     table.add("prefer_for", length_text(route.prefer_for));
     table.add("content_filter", if route.content_filter_falls_back { "fall-back" } else { "stop" });
@@ -169,6 +190,7 @@ fn of_health(settings: &mut Vec<Setting>, config: &Config) {
     let mut table = Table::new(settings, "retries".to_owned());
     table.add("ratio", config.retries.ratio);
     table.add("floor", config.retries.floor);
+    table.add("hedges", config.retries.hedges);
 }
 
 fn of_budget(table: &mut Table<'_>, config: &Config) {
@@ -223,11 +245,19 @@ fn model(model: &ModelConfig) -> Value {
     for (what, can, usual) in can {
         told.extend((can != usual).then(|| (what.to_owned(), json!(can))));
     }
+    told.extend(model.prefill.map(|can| ("prefill".to_owned(), json!(can))));
     if told.len() == 1 { json!(model.id) } else { Value::Object(told) }
 }
 
 fn price(price: Price) -> Value {
-    json!({"input_per_mtok": dollars(price.input_per_mtok), "output_per_mtok": dollars(price.output_per_mtok)})
+    let Rates { input_per_mtok, output_per_mtok, cache_read_per_mtok, cache_write_per_mtok } = price.rates;
+    let mut told = Map::new();
+    let cached = [("cache_read_per_mtok", cache_read_per_mtok), ("cache_write_per_mtok", cache_write_per_mtok)];
+    let both = [("input_per_mtok", Some(input_per_mtok)), ("output_per_mtok", Some(output_per_mtok))];
+    for (kind, rate) in both.into_iter().chain(cached) {
+        told.extend(rate.map(|rate| (kind.to_owned(), json!(dollars(rate)))));
+    }
+    Value::Object(told)
 }
 
 fn dollars(amount: NanoUsd) -> String {
@@ -251,6 +281,11 @@ fn on_interrupt(way: OnInterrupt) -> &'static str {
         OnInterrupt::Restart => "restart",
         OnInterrupt::Fail => "fail",
     }
+}
+
+fn hold_back(hold_back: HoldBack) -> Option<Value> {
+    let time = hold_back.time.map(|time| json!({"tokens": hold_back.tokens, "time": length_text(time)}));
+    (hold_back.tokens > 0).then(|| time.unwrap_or_else(|| json!({"tokens": hold_back.tokens})))
 }
 
 fn scope(scope: BreakerScope) -> &'static str {

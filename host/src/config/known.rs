@@ -1,7 +1,5 @@
 //! The providers Backstop knows by name: what comes with the name.
 
-use crate::types::{NanoUsd, Price};
-
 use super::settings::Protocol;
 
 /// What comes with a known name.
@@ -93,9 +91,6 @@ impl KnownProvider {
         KNOWN_PROVIDERS.iter().find(|known| known.name == name)
     }
 }
-
-/// The price of what runs on the operator's own machines.
-pub(super) const FREE: Price = Price { input_per_mtok: NanoUsd::ZERO, output_per_mtok: NanoUsd::ZERO };
 
 /// What a provider's variables begin with: `my-proxy` reads `MY_PROXY_MODEL`.
 pub(super) fn variable_prefix(name: &str) -> String {

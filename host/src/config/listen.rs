@@ -2,24 +2,37 @@
 
 use std::net::SocketAddr;
 
+use thiserror::Error;
+
 use super::problem::{Fault, Read};
+
+/// Why the gateway may not listen at an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum ListenError {
+    /// It is none.
+    #[error("not an address and a port")]
+    NotAnAddress,
+    /// Others would reach it, and spend the operator's keys.
+    #[error("beyond this machine the gateway needs keys of its own, which this version has not")]
+    BeyondThisMachine,
+}
 
 const EXAMPLE: &str = "\"127.0.0.1:7878\"";
 
-/// Holds an address to this machine: a gateway that others reach would spend the operator's keys for them.
-pub(super) fn check(address: &str) -> Read<()> {
+/// Reads an address and a port of this machine: a gateway that others reach would spend the operator's keys for them.
+///
+/// # Errors
+/// When it is no address, or not one of this machine alone.
+pub fn listen_address(address: &str) -> Result<SocketAddr, ListenError> {
     let literal =
         address.strip_prefix("localhost:").map_or_else(|| address.to_owned(), |port| format!("127.0.0.1:{port}"));
-    let Ok(literal) = literal.parse::<SocketAddr>() else {
-        return Err(Fault::example("not an address and a port", EXAMPLE));
-    };
-    if !literal.ip().is_loopback() {
-        return Err(Fault::example(
-            "beyond this machine the gateway needs keys of its own, which this version has not",
-            EXAMPLE,
-        ));
-    }
-    Ok(())
+    let address: SocketAddr = literal.parse().map_err(|_| ListenError::NotAnAddress)?;
+    if address.ip().is_loopback() { Ok(address) } else { Err(ListenError::BeyondThisMachine) }
+}
+
+/// Holds a setting to an address of this machine.
+pub(super) fn check(address: &str) -> Read<()> {
+    listen_address(address).map(|_| ()).map_err(|error| Fault::example(error.to_string(), EXAMPLE))
 }
 
 #[cfg(test)]

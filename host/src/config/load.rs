@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
 
+use super::catalogue;
 use super::check;
 use super::document::{self, Document, Unreadable};
 use super::draft::Draft;
@@ -67,6 +68,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     let unsound = build(drafts, &mut config, &environment, &mut report);
     sources.overrides.apply(&mut config, &sources.directory, &mut report);
     finish(&mut config);
+    catalogue::look_up(&mut config, sources.now);
     if is_readable {
         wishes.grant(&mut config, &unsound, &mut report);
     }

@@ -2,7 +2,8 @@
 //!
 //! The way of a value: `document` reads the file and `section` walks it table by table (`file/`), with the readers of `value` and
 //! `units`; `environment` joins the process's variables and `.env`, and `variables/` puts them over the file; `draft` turns what
-//! was said of a provider into the provider; `overrides` puts the flags over everything; `check` looks at the whole. What is
+//! was said of a provider into the provider; `overrides` puts the flags over everything; `catalogue` adds what
+//! models are known to cost; `check` looks at the whole. What is
 //! wrong is collected on the way in a `report`, each with its place, and told all at once.
 
 mod load;
@@ -23,6 +24,7 @@ mod strategy_name;
 mod value;
 mod units;
 mod finish;
+mod catalogue;
 mod check;
 mod report;
 mod problem;
@@ -36,9 +38,11 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
+pub use catalogue::look_up;
 pub use check::check;
 pub use finish::finish;
 pub use known::{KNOWN_PROVIDERS, KnownProvider};
+pub use listen::{ListenError, listen_address};
 pub use load::{Loaded, load};
 pub use origin::{Origin, Origins};
 pub use overrides::{Override, Overrides};
@@ -46,8 +50,8 @@ pub use presets::{InitError, PRESETS, Preset, init, preset};
 pub use problem::{ConfigError, Notice, Problem};
 pub use settings::{
     ApiKey, BreakerConfig, BreakerScope, BudgetConfig, CacheConfig, Config, CooldownConfig, Credentials, GatewayConfig,
-    GenerationDefaults, Limits, ModelConfig, OnInterrupt, Protocol, ProviderConfig, Purpose, RetryConfig, RouteConfig,
-    SandboxConfig, StoreConfig, StrategyRef, TargetRef, Timeouts, UnknownPrice,
+    GenerationDefaults, HoldBack, Limits, Listing, ModelConfig, OnInterrupt, Protocol, ProviderConfig, Purpose,
+    RetryConfig, RouteConfig, SandboxConfig, StoreConfig, StrategyRef, TargetRef, Timeouts, UnknownPrice,
 };
 pub use show::{show, show_json};
 pub use sources::Sources;

@@ -26,24 +26,33 @@ impl Protocol {
         }
     }
 
-    /// The OpenAI-compatible chat endpoint of an API that begins at `base_url`. A base that ends with a part of the
-    /// endpoint's own path, or with a slash, is understood.
+    /// The chat endpoint of an API that begins at `base_url`, for one model and either shape of reply. A base that ends with a
+    /// part of the endpoint's own path, or with a slash, is understood.
     #[must_use]
-    pub fn chat_url(self, base_url: &Url) -> Url {
-        let root: &[&str] = match self {
-            Self::OpenAi => &[],
-            Self::Anthropic | Self::Ollama => &["v1"],
-            Self::Gemini => &["v1beta", "openai"],
-        };
-        let full: Vec<&str> = root.iter().copied().chain(["chat", "completions"]).collect();
+    pub fn chat_url(self, base_url: &Url, model: &str, stream: bool) -> Url {
         let base = base_url.path().trim_matches('/');
-        let base: Vec<&str> = base.split('/').filter(|part| !part.is_empty()).collect();
+        let mut base: Vec<&str> = base.split('/').filter(|part| !part.is_empty()).collect();
+        // The OpenAI-compatible half of Ollama's address stands for the whole.
+        if self == Self::Ollama && base.ends_with(&["v1"]) {
+            base.truncate(base.len() - 1);
+        }
+        let full: &[&str] = match self {
+            Self::OpenAi => &["chat", "completions"],
+            Self::Anthropic => &["v1", "messages"],
+            // An address with a version of its own, or (Vertex) a publisher's, has models right below it.
+            Self::Gemini if ["v1", "v1alpha", "google"].iter().any(|last| base.ends_with(&[*last])) => &["models"],
+            Self::Gemini => &["v1beta", "models"],
+            Self::Ollama => &["api", "chat"],
+        };
         // The longest beginning of the endpoint's path that the base already ends with is not added again.
         let there = (0..=full.len()).rev().find(|length| full.get(..*length).is_some_and(|part| base.ends_with(part)));
         let missing = full.get(there.unwrap_or(0)..).unwrap_or_default();
         let path: Vec<&str> = base.iter().chain(missing).copied().collect();
         let mut url = base_url.clone();
         url.set_path(&path.join("/"));
+        if self == Self::Gemini {
+            add_gemini_method(&mut url, model, stream);
+        }
         url
     }
 
@@ -53,6 +62,19 @@ impl Protocol {
         found
             .map(|(_, protocol)| *protocol)
             .ok_or_else(|| Fault::words("no such protocol", nearest_or_all(name, &NAMES.map(|(known, _)| known))))
+    }
+}
+
+/// Gemini has the model and the shape of the reply in its address.
+fn add_gemini_method(url: &mut Url, model: &str, stream: bool) {
+    let model = model.strip_prefix("models/").unwrap_or(model);
+    let method = if stream { "streamGenerateContent" } else { "generateContent" };
+    // Fails only for addresses that have no path; those are no base addresses.
+    if let Ok(mut path) = url.path_segments_mut() {
+        path.push(&format!("{model}:{method}"));
+    }
+    if stream {
+        url.query_pairs_mut().append_pair("alt", "sse");
     }
 }
 
@@ -75,18 +97,31 @@ mod tests {
             ),
             ("openai", "http://127.0.0.1:9", "http://127.0.0.1:9/chat/completions"),
             ("openai", "https://x.example/chat", "https://x.example/chat/completions"),
-            ("anthropic", "https://api.anthropic.com", "https://api.anthropic.com/v1/chat/completions"),
-            ("anthropic", "https://api.anthropic.com/v1/", "https://api.anthropic.com/v1/chat/completions"),
-            ("gemini", "https://g.example", "https://g.example/v1beta/openai/chat/completions"),
-            ("gemini", "https://g.example/v1beta", "https://g.example/v1beta/openai/chat/completions"),
-            ("gemini", "https://g.example/v1beta/openai/", "https://g.example/v1beta/openai/chat/completions"),
-            ("ollama", "http://localhost:11434", "http://localhost:11434/v1/chat/completions"),
-            ("ollama", "http://localhost:11434/v1", "http://localhost:11434/v1/chat/completions"),
-            ("ollama", "http://host/ollama/", "http://host/ollama/v1/chat/completions"),
+            ("anthropic", "https://api.anthropic.com", "https://api.anthropic.com/v1/messages"),
+            ("anthropic", "https://api.anthropic.com/v1/", "https://api.anthropic.com/v1/messages"),
+            ("anthropic", "https://x.azure.com/anthropic", "https://x.azure.com/anthropic/v1/messages"),
+            ("gemini", "https://g.example", "https://g.example/v1beta/models/m:generateContent"),
+            ("gemini", "https://g.example/v1beta/", "https://g.example/v1beta/models/m:generateContent"),
+            ("gemini", "https://g.example/v1", "https://g.example/v1/models/m:generateContent"),
+            (
+                "gemini",
+                "https://v.example/v1/projects/p/locations/l/publishers/google",
+                "https://v.example/v1/projects/p/locations/l/publishers/google/models/m:generateContent",
+            ),
+            ("ollama", "http://localhost:11434", "http://localhost:11434/api/chat"),
+            ("ollama", "http://localhost:11434/v1", "http://localhost:11434/api/chat"),
+            ("ollama", "http://host/ollama/", "http://host/ollama/api/chat"),
         ] {
-            let url = Protocol::parse(kind).unwrap().chat_url(&base.parse().unwrap());
+            let url = Protocol::parse(kind).unwrap().chat_url(&base.parse().unwrap(), "m", false);
             assert_eq!(url.as_str(), expected, "{kind} {base}");
         }
+    }
+
+    #[test]
+    fn asks_gemini_for_a_stream_at_an_address_of_its_own() {
+        let url = Protocol::Gemini.chat_url(&"https://g.example/?key=k".parse().unwrap(), "models/a/b", true);
+
+        assert_eq!(url.as_str(), "https://g.example/v1beta/models/a%2Fb:streamGenerateContent?key=k&alt=sse");
     }
 
     #[test]

@@ -79,11 +79,11 @@ pub struct ProviderConfig {
 pub enum Protocol {
     /// `POST {base_url}/chat/completions` as OpenAI defined it.
     OpenAi,
-    /// Anthropic. Spoken to through its OpenAI-compatible endpoint in this version.
+    /// Anthropic Messages: `POST {base_url}/v1/messages`.
     Anthropic,
-    /// Gemini. Spoken to through its OpenAI-compatible endpoint in this version.
+    /// Gemini: `POST {base_url}/v1beta/models/{model}:generateContent`, or `:streamGenerateContent`.
     Gemini,
-    /// Ollama. Spoken to through its OpenAI-compatible endpoint in this version.
+    /// Ollama: `POST {base_url}/api/chat`.
     Ollama,
 }
 
@@ -127,6 +127,19 @@ pub struct ModelConfig {
     pub json: bool,
     /// Takes images.
     pub vision: bool,
+    /// Goes on with an answer that has begun; `None` is what is known of its provider.
+    pub prefill: Option<bool>,
+    /// What the catalogue says of it, which counts where the operator says nothing; `None` where it was not asked.
+    pub listed: Option<Listing>,
+}
+
+/// What the catalogue says of a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Listing {
+    /// Its price, where it has one that can be billed by tokens.
+    pub price: Option<Price>,
+    /// Tokens of input and output together, where known.
+    pub context_window: Option<u32>,
 }
 
 /// Time limits of one provider.
@@ -187,6 +200,8 @@ pub struct RouteConfig {
     pub deadline: Duration,
     /// What becomes of a stream that breaks after part of it reached the caller.
     pub on_interrupt: OnInterrupt,
+    /// How much of a stream is held back at first, so that a break within it is nobody's loss.
+    pub hold_back: HoldBack,
     /// Whether targets that are left alone may be tried when nothing else is left.
     pub emergency: bool,
     /// How long the target that served last is shown to the strategy as preferred; zero is never.
@@ -213,6 +228,16 @@ pub enum StrategyRef {
     BuiltIn(&'static str),
     /// A component or core module on disk.
     File(PathBuf),
+}
+
+/// How much of a stream is held back at first: until so many tokens are here, or so long after the first, whichever comes
+/// first. Nothing by default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HoldBack {
+    /// Tokens, counted as events that carry any.
+    pub tokens: u32,
+    /// Since the first token; `None` is as long as the tokens take.
+    pub time: Option<Duration>,
 }
 
 /// What becomes of a stream that breaks after part of it reached the caller.
@@ -274,6 +299,8 @@ pub struct RetryConfig {
     pub ratio: f64,
     /// Retries that are there from the start and come back at one a second. 10.
     pub floor: u32,
+    /// Second attempts in parallel per request in the long run. 0.05.
+    pub hedges: f64,
 }
 
 /// What may be spent; `None` is no limit.
@@ -390,6 +417,13 @@ impl ProviderConfig {
         self
     }
 
+    /// What one of its models costs: the operator's own word, for a local one nothing, else what the catalogue says.
+    #[must_use]
+    pub fn price_of(&self, model: &ModelConfig) -> Option<Price> {
+        let own = model.price.or(self.price).or(self.local.then_some(Price::FREE));
+        own.or(model.listed.and_then(|listed| listed.price))
+    }
+
     /// Sets the priority; higher is better.
     #[must_use]
     pub fn with_priority(mut self, priority: i32) -> Self {
@@ -409,7 +443,22 @@ impl ModelConfig {
     /// A model of which nothing is known but its id: it is taken to be capable of everything.
     #[must_use]
     pub fn new(id: &str) -> Self {
-        Self { id: id.to_owned(), price: None, context_window: None, tools: true, json: true, vision: true }
+        Self {
+            id: id.to_owned(),
+            price: None,
+            context_window: None,
+            tools: true,
+            json: true,
+            vision: true,
+            prefill: None,
+            listed: None,
+        }
+    }
+
+    /// How much it takes in: the operator's own word, else the catalogue's. Tokens of input and output together.
+    #[must_use]
+    pub fn window(&self) -> Option<u32> {
+        self.context_window.or(self.listed.and_then(|listed| listed.context_window))
     }
 }
 
@@ -491,6 +540,7 @@ impl Default for RouteConfig {
             max_attempts: None,
             deadline: Duration::from_secs(120),
             on_interrupt: OnInterrupt::Continue,
+            hold_back: HoldBack::default(),
             emergency: false,
             prefer_for: Duration::ZERO,
             content_filter_falls_back: false,
@@ -537,7 +587,7 @@ impl Default for BreakerConfig {
 
 impl Default for RetryConfig {
     fn default() -> Self {
-        Self { ratio: 0.1, floor: 10 }
+        Self { ratio: 0.1, floor: 10, hedges: 0.05 }
     }
 }
 

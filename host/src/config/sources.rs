@@ -4,7 +4,10 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+
 use super::overrides::Overrides;
+use crate::clock::{Clock, SystemClock};
 
 /// Everything a configuration is made of. Holds the environment, and so the keys; `Debug` shows no value of it.
 #[derive(Clone, Default)]
@@ -21,6 +24,8 @@ pub struct Sources {
     pub environment: Vec<(OsString, OsString)>,
     /// What flags say.
     pub overrides: Overrides,
+    /// The present time of day: prices of the catalogue change with it.
+    pub now: Timestamp,
 }
 
 impl Sources {
@@ -36,14 +41,20 @@ impl Sources {
             cache_directory: platform.as_ref().map(|folders| own(folders.cache_dir())),
             environment: std::env::vars_os().collect(),
             overrides: Overrides::default(),
+            now: SystemClock::start().wall(),
         }
     }
 
-    /// Sources that see nothing but a folder and these variables.
+    /// Sources that see nothing but a folder and these variables, in October 2026.
     #[cfg(test)]
     pub(super) fn in_folder(directory: &Path, variables: &[(&str, &str)]) -> Self {
         let environment = variables.iter().map(|(name, value)| ((*name).into(), (*value).into())).collect();
-        Self { directory: directory.to_owned(), environment, ..Self::default() }
+        Self {
+            directory: directory.to_owned(),
+            environment,
+            now: Timestamp::constant(1_790_812_800, 0),
+            ..Self::default()
+        }
     }
 }
 

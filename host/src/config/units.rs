@@ -18,6 +18,8 @@ pub(super) const RATE: RangeInclusive<i64> = 1..=u32::MAX as i64;
 pub(super) const TOKENS: RangeInclusive<i64> = 1..=100_000_000;
 /// Attempts of one request.
 pub(super) const ATTEMPTS: RangeInclusive<i64> = 1..=100;
+/// Tokens of a stream that are held back.
+pub(super) const HELD_TOKENS: RangeInclusive<i64> = 0..=10_000;
 /// Rankings.
 pub(super) const PRIORITY: RangeInclusive<i64> = i32::MIN as i64..=i32::MAX as i64;
 /// Sampling temperatures.

@@ -1,16 +1,16 @@
 //! May this request go to that target now? The one question behind `state` and `admit`.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 
 use super::budget::Reservation;
-use super::claim::Claim;
+use super::claim::{AttemptKind, Claim};
 use super::denied::{Denied, Disabled};
 use super::lease::Lease;
 use super::permit::Permit;
 use super::provider::{Book, Choice, Provider};
-use super::retry_budget::Drawn;
+use super::retry_budget::{Drawn, RetryBudget};
 use super::target::Target;
 use super::{Guard, locked};
 use crate::clock::Moment;
@@ -92,9 +92,7 @@ impl Guard {
             let amount = worst_case(self.price(target).ok_or(Denied::Unpriced)?, claim);
             locked(budget).check(amount, claim.spent, wall)?;
         }
-        if claim.is_retry && self.retries_left(now) == 0 {
-            return Err(Denied::NoRetriesLeft);
-        }
+        self.check_load(claim.kind, now)?;
         let choice = book.choose_key(target.model, now, claim.urgency())?;
         match book.limits.wait(claim.tokens(), now) {
             Some(wait) => Err(Denied::Limited(wait)),
@@ -108,11 +106,32 @@ impl Guard {
         Ok(Some(locked(budget).reserve(amount, claim.spent, wall)?))
     }
 
-    fn draw(&self, claim: &Claim, now: Moment) -> Result<Option<Drawn>, Denied> {
-        if !claim.is_retry {
-            return Ok(None);
+    /// Whether all requests together may add another attempt of this kind.
+    fn check_load(&self, kind: AttemptKind, now: Moment) -> Result<(), Denied> {
+        let Some((budget, denied)) = self.load_budget(kind) else { return Ok(()) };
+        if locked(budget).left(now) == 0 { Err(denied) } else { Ok(()) }
+    }
+
+    fn draw(&self, claim: &Claim, now: Moment) -> Result<Option<(AttemptKind, Drawn)>, Denied> {
+        let Some((budget, denied)) = self.load_budget(claim.kind) else { return Ok(None) };
+        let drawn = locked(budget).draw(now).ok_or(denied)?;
+        Ok(Some((claim.kind, drawn)))
+    }
+
+    /// Takes back what was drawn for an attempt that was never sent.
+    pub(super) fn give_back(&self, (kind, drawn): (AttemptKind, Drawn)) {
+        if let Some((budget, _)) = self.load_budget(kind) {
+            locked(budget).undo(drawn);
         }
-        locked(&self.retries).draw(now).map(Some).ok_or(Denied::NoRetriesLeft)
+    }
+
+    /// What attempts of a kind draw on, and what it means when that is used up.
+    fn load_budget(&self, kind: AttemptKind) -> Option<(&Mutex<RetryBudget>, Denied)> {
+        match kind {
+            AttemptKind::Plain => None,
+            AttemptKind::Retry => Some((&self.retries, Denied::NoRetriesLeft)),
+            AttemptKind::Hedge => Some((&self.hedges, Denied::NoHedgesLeft)),
+        }
     }
 
     /// The price to count with: the known one, else what the operator assumes while a budget is set.

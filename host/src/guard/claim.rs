@@ -12,10 +12,22 @@ pub struct Claim {
     pub max_output_tokens: u32,
     /// What the request's earlier attempts have cost.
     pub spent: NanoUsd,
-    /// The target has had this request before: the retry budget is drawn on.
-    pub is_retry: bool,
+    /// What it adds to the load.
+    pub kind: AttemptKind,
     /// Nothing is ready and the operator allows trying anyway: rests that were assumed are overruled.
     pub emergency: bool,
+}
+
+/// What an attempt adds to the load, and which budget of all requests together it draws on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AttemptKind {
+    /// Nothing beyond the request itself: its first attempt, or one at another target.
+    #[default]
+    Plain,
+    /// The target has had this request before: the retry budget is drawn on.
+    Retry,
+    /// Another attempt is under way: the hedge budget is drawn on.
+    Hedge,
 }
 
 impl Claim {

@@ -34,6 +34,9 @@ pub enum Denied {
     /// The retry budget that all requests share is used up.
     #[error("no same-target retry is left")]
     NoRetriesLeft,
+    /// The hedge budget that all requests share is used up.
+    #[error("no second attempt in parallel is left")]
+    NoHedgesLeft,
     /// It is out until somebody does something about it.
     #[error(transparent)]
     Disabled(#[from] Disabled),
@@ -70,7 +73,7 @@ impl Denied {
             Self::Limited(wait) => Standing::Limited(ms_up(wait)),
             Self::OutOfQuota(wait) => Standing::OutOfQuota(ms_up(wait)),
             Self::OverBudget(_) | Self::Unpriced => Standing::OverBudget,
-            Self::NoRetriesLeft => Standing::Spent,
+            Self::NoRetriesLeft | Self::NoHedgesLeft => Standing::Spent,
             Self::Disabled(_) => Standing::Disabled,
         }
     }
@@ -80,7 +83,12 @@ impl Denied {
     pub fn wait(&self) -> Option<Duration> {
         match *self {
             Self::CoolingDown(wait) | Self::Tripped(wait) | Self::Limited(wait) | Self::OutOfQuota(wait) => Some(wait),
-            Self::Probing | Self::OverBudget(_) | Self::Unpriced | Self::NoRetriesLeft | Self::Disabled(_) => None,
+            Self::Probing
+            | Self::OverBudget(_)
+            | Self::Unpriced
+            | Self::NoRetriesLeft
+            | Self::NoHedgesLeft
+            | Self::Disabled(_) => None,
         }
     }
 
@@ -94,6 +102,7 @@ impl Denied {
             | Self::OverBudget(_)
             | Self::Unpriced
             | Self::NoRetriesLeft
+            | Self::NoHedgesLeft
             | Self::Disabled(_) => false,
         }
     }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::budget::Reservation;
+use super::claim::AttemptKind;
 use super::limits::{ProviderLimits, Share};
 use super::period::{BudgetAlert, Certainty};
 use super::provider::{Book, Provider};
@@ -31,7 +32,7 @@ pub(super) struct Lease {
     pub(super) price: Option<Price>,
     pub(super) worst_case: Option<NanoUsd>,
     pub(super) reservation: Option<Reservation>,
-    pub(super) drawn: Option<Drawn>,
+    pub(super) drawn: Option<(AttemptKind, Drawn)>,
 }
 
 /// What an attempt came to once it was settled.
@@ -78,7 +79,7 @@ impl Lease {
     pub(super) fn void(mut self) {
         self.guard.void_reservation(self.reservation.take());
         if let Some(drawn) = self.drawn.take() {
-            locked(&self.guard.retries).undo(drawn);
+            self.guard.give_back(drawn);
         }
         let share = self.share;
         self.close(|book, lease, model| {
@@ -213,7 +214,7 @@ impl Lease {
             Bill::Nothing => (Some(NanoUsd::ZERO), Charge::Exact),
             Bill::WorstCase => (Some(worst_case), Charge::Uncertain),
             Bill::Counted(usage) => {
-                let cost = price.cost(usage.input, usage.output);
+                let cost = price.bill(&usage);
                 let charge = if cost > worst_case { Charge::Overrun } else { Charge::Exact };
                 (Some(cost), charge)
             }
@@ -225,7 +226,7 @@ impl Bill {
     /// The bill of an attempt that was served: by the provider's count, if it gave one that can be.
     pub(super) fn of(usage: Option<Usage>) -> Self {
         match usage {
-            Some(usage) if usage.total() <= MOST_TOKENS => Self::Counted(usage),
+            Some(usage) if usage.all_input().saturating_add(usage.output) <= MOST_TOKENS => Self::Counted(usage),
             Some(_) | None => Self::WorstCase,
         }
     }

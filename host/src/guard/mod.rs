@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-pub use claim::Claim;
+pub use claim::{AttemptKind, Claim};
 pub use denied::{Denied, Disabled};
 pub use lease::{Charge, Settled};
 pub use period::{BudgetAlert, BudgetScope, BudgetStatus, OverBudget};
@@ -58,6 +58,7 @@ pub struct Guard {
     routes: Vec<String>,
     budget: Option<Mutex<Budget>>,
     retries: Mutex<RetryBudget>,
+    hedges: Mutex<RetryBudget>,
     preference: Mutex<Preference>,
     unknown_price: UnknownPrice,
 }
@@ -72,7 +73,8 @@ impl Guard {
             providers: providers.collect(),
             routes: config.routes.keys().cloned().collect(),
             budget: Budget::new(&config.budget).map(Mutex::new),
-            retries: Mutex::new(RetryBudget::new(config.retries)),
+            retries: Mutex::new(RetryBudget::new(config.retries.ratio, config.retries.floor)),
+            hedges: Mutex::new(RetryBudget::new(config.retries.hedges, 0)),
             preference: Mutex::new(Preference::new(config.routes.len())),
             unknown_price: config.budget.unknown_price,
         }
@@ -87,6 +89,7 @@ impl Guard {
     /// A request begins: it adds its share to the retry budget.
     pub fn begin(&self, now: Moment) {
         locked(&self.retries).fill(now);
+        locked(&self.hedges).fill(now);
     }
 
     /// Same-target retries that all requests together have left.

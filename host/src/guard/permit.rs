@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::lease::{Bill, Lease, Settled};
 use crate::clock::Moment;
 use crate::config::ApiKey;
-use crate::types::{Failure, TargetId, Usage};
+use crate::types::{Failure, NanoUsd, TargetId, Usage};
 
 /// The guard's yes to one attempt. Dropped, it gives back everything it took: nothing was sent.
 #[derive(Debug)]
@@ -48,6 +48,12 @@ impl Permit {
     #[must_use]
     pub fn key(&self) -> Option<&ApiKey> {
         key(self.lease.as_ref()?)
+    }
+
+    /// What it was reserved at most, where the price is known.
+    #[must_use]
+    pub fn worst_case(&self) -> Option<NanoUsd> {
+        self.lease.as_ref()?.worst_case
     }
 
     /// Spends the permit: the attempt is sent now.

@@ -1,9 +1,8 @@
-//! The retry budget: what same-target retries may add to the load, all requests together.
+//! What retries, or hedges, may add to the load, all requests together.
 
 use std::time::Duration;
 
 use crate::clock::Moment;
-use crate::config::RetryConfig;
 
 /// One retry, in the budget's own unit.
 const RETRY: u64 = 1_000_000_000;
@@ -21,10 +20,10 @@ pub(super) struct RetryBudget {
 }
 
 impl RetryBudget {
-    /// The floor, and nothing saved yet.
-    pub(super) fn new(rules: RetryConfig) -> Self {
-        let floor = u64::from(rules.floor).saturating_mul(RETRY);
-        Self { per_request: share(rules.ratio), floor, balance: floor, seen: Moment::START }
+    /// A share of all requests, a floor, and nothing saved yet.
+    pub(super) fn new(ratio: f64, floor: u32) -> Self {
+        let floor = u64::from(floor).saturating_mul(RETRY);
+        Self { per_request: share(ratio), floor, balance: floor, seen: Moment::START }
     }
 
     /// A request begins.
@@ -62,7 +61,7 @@ impl RetryBudget {
     }
 }
 
-/// Proof that a retry was drawn.
+/// Proof that one was drawn.
 #[derive(Debug)]
 #[must_use]
 pub(super) struct Drawn;
@@ -91,7 +90,7 @@ mod tests {
 
     #[test]
     fn has_its_floor_from_the_start() {
-        let mut budget = RetryBudget::new(RetryConfig::default());
+        let mut budget = RetryBudget::new(0.1, 10);
 
         assert_eq!(budget.left(at_ms(0)), 10);
         assert_eq!(drawn_at_once(&mut budget, at_ms(0)), 10);
@@ -99,7 +98,7 @@ mod tests {
 
     #[test]
     fn gives_one_retry_for_ten_requests() {
-        let mut budget = RetryBudget::new(RetryConfig { ratio: 0.1, floor: 0 });
+        let mut budget = RetryBudget::new(0.1, 0);
 
         for _ in 0..9 {
             budget.fill(at_ms(0));
@@ -112,7 +111,7 @@ mod tests {
 
     #[test]
     fn comes_back_to_its_floor_at_one_a_second_and_no_further() {
-        let mut budget = RetryBudget::new(RetryConfig { ratio: 0.1, floor: 3 });
+        let mut budget = RetryBudget::new(0.1, 3);
         drawn_at_once(&mut budget, at_ms(0));
 
         assert_eq!(budget.left(at_ms(999)), 0);
@@ -122,7 +121,7 @@ mod tests {
 
     #[test]
     fn saves_only_so_much_in_quiet_times() {
-        let mut budget = RetryBudget::new(RetryConfig::default());
+        let mut budget = RetryBudget::new(0.1, 10);
 
         for _ in 0..1_000_000 {
             budget.fill(at_ms(0));
@@ -133,7 +132,7 @@ mod tests {
 
     #[test]
     fn takes_back_a_retry_that_was_never_sent() {
-        let mut budget = RetryBudget::new(RetryConfig { ratio: 0.0, floor: 1 });
+        let mut budget = RetryBudget::new(0.0, 1);
         let drawn = budget.draw(at_ms(0)).unwrap();
         assert!(budget.draw(at_ms(0)).is_none());
 
@@ -145,7 +144,7 @@ mod tests {
     #[test]
     fn gives_nothing_for_a_ratio_that_is_no_number() {
         for ratio in [f64::NAN, -1.0, f64::NEG_INFINITY] {
-            let mut budget = RetryBudget::new(RetryConfig { ratio, floor: 0 });
+            let mut budget = RetryBudget::new(ratio, 0);
             budget.fill(at_ms(0));
             assert_eq!(budget.left(at_ms(0)), 0, "{ratio}");
         }
@@ -157,7 +156,7 @@ mod tests {
             floor in 0u32..20,
             steps in prop::collection::vec((0u64..500, 0u32..5, 0u32..5), 0..400),
         ) {
-            let mut budget = RetryBudget::new(RetryConfig { ratio: 0.1, floor });
+            let mut budget = RetryBudget::new(0.1, floor);
             let (mut ms, mut requests, mut retries) = (0u64, 0u32, 0u32);
             for (gap, arrive, wish) in steps {
                 ms += gap;

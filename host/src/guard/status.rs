@@ -190,9 +190,13 @@ impl ProviderState {
             Err(Denied::OutOfQuota(wait)) => Self::OutOfQuota { until: until(wait) },
             Err(Denied::Probing) => Self::Probing,
             // The operator's own limits and budgets say nothing of the provider.
-            Err(Denied::Limited(_) | Denied::OverBudget(_) | Denied::Unpriced | Denied::NoRetriesLeft) => {
-                Self::Available
-            }
+            Err(
+                Denied::Limited(_)
+                | Denied::OverBudget(_)
+                | Denied::Unpriced
+                | Denied::NoRetriesLeft
+                | Denied::NoHedgesLeft,
+            ) => Self::Available,
             Err(Denied::Disabled(Disabled::SwitchedOff)) => Self::SwitchedOff,
             Err(Denied::Disabled(why)) => Self::Rejected { why: why.to_string() },
         }

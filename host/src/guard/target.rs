@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::{Config, ModelConfig, ProviderConfig};
-use crate::types::{NanoUsd, Price, RosterTarget, TargetId, TargetName};
+use crate::types::{Price, RosterTarget, TargetId, TargetName};
 
 /// One provider and model, with its place in the configuration.
 #[derive(Debug, Clone)]
@@ -24,8 +24,7 @@ impl Target {
     /// The price to count with, if there is one: what runs on the operator's own machines is free unless said otherwise.
     #[must_use]
     pub fn price(&self) -> Option<Price> {
-        let free = Price { input_per_mtok: NanoUsd::ZERO, output_per_mtok: NanoUsd::ZERO };
-        self.roster.price.or(self.roster.local.then_some(free))
+        self.roster.price
     }
 }
 
@@ -47,8 +46,8 @@ fn roster_target(provider: &str, settings: &ProviderConfig, model: &ModelConfig)
         name: TargetName::new(provider, &model.id),
         priority: settings.priority,
         local: settings.local,
-        price: model.price.or(settings.price),
-        context_window: model.context_window,
+        price: settings.price_of(model),
+        context_window: model.window(),
         tools: model.tools,
         json: model.json,
         vision: model.vision,
@@ -59,6 +58,7 @@ fn roster_target(provider: &str, settings: &ProviderConfig, model: &ModelConfig)
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::NanoUsd;
 
     fn provider() -> ProviderConfig {
         ProviderConfig::openai_compatible("http://127.0.0.1:1/v1".parse().unwrap())

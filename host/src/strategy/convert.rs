@@ -55,8 +55,8 @@ fn roster_target<'a>(target: &'a RosterTarget, labels: &'a [(&'a str, &'a str)])
         model: &target.name.model,
         priority: target.priority,
         local: target.local,
-        input_price: target.price.map(|price| price.input_per_mtok.as_dollars()),
-        output_price: target.price.map(|price| price.output_per_mtok.as_dollars()),
+        input_price: target.price.map(|price| price.rates.input_per_mtok.as_dollars()),
+        output_price: target.price.map(|price| price.rates.output_per_mtok.as_dollars()),
         context_window: target.context_window,
         tools: target.tools,
         json: target.json,
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn shows_a_guest_each_target_under_its_own_name_and_price() {
-        let price = Price { input_per_mtok: NanoUsd::DOLLAR, output_per_mtok: NanoUsd::from_nanos(2_500_000_000) };
+        let price = Price::new(NanoUsd::DOLLAR, NanoUsd::from_nanos(2_500_000_000));
         let target = RosterTarget {
             name: TargetName::new("groq", "llama"),
             priority: -3,

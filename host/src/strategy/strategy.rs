@@ -256,4 +256,24 @@ mod tests {
 
         assert_eq!(waits.max(), Some(99_999));
     }
+
+    #[test]
+    fn hedges_with_every_built_in_strategy_that_is_told_to() {
+        for name in ["smart", "cost", "quality", "round-robin"] {
+            let strategy = built_in(name, &json!({"hedge": "800ms"})).unwrap();
+            let alone = ask_of(&[Standing::Ready; 3]);
+            let under_way = |targets: Vec<u32>| Ask { in_flight: targets, ..alone.clone() };
+
+            let verdicts = [vec![], vec![0], vec![0, 1, 2]].map(|at| strategy.decide(&under_way(at)).unwrap().verdict);
+
+            let first = AttemptPlan { hedge_after_ms: Some(800), ..AttemptPlan::now(0) };
+            assert_eq!(
+                verdicts,
+                [Verdict::Attempt(first), Verdict::Attempt(AttemptPlan::now(1)), Verdict::Hold],
+                "{name}"
+            );
+        }
+        let error = built_in("fail-fast", &json!({"hedge": "800ms"})).unwrap_err().to_string();
+        insta::assert_snapshot!(error, @"it refuses its options: `hedge` has no place in fail-fast, which asks one target only; leave it out (`options` of the route)");
+    }
 }

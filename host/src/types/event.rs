@@ -65,6 +65,27 @@ pub enum Event {
         /// After how long.
         took: Duration,
     },
+    /// The attempt was given up because another one was faster.
+    Cancelled {
+        /// At whom.
+        target: Arc<TargetName>,
+        /// After how long.
+        took: Duration,
+    },
+    /// Parts of the request had to be left out or written otherwise for a target.
+    Adapted {
+        /// For whom.
+        target: Arc<TargetName>,
+        /// What, a sentence each.
+        notes: Vec<String>,
+    },
+    /// A stream broke off, and this target takes it up.
+    Resuming {
+        /// Who.
+        target: Arc<TargetName>,
+        /// It goes on from where the answer broke; else it begins anew, and what equals the part already sent is kept back.
+        goes_on: bool,
+    },
     /// The reply is complete.
     Completed {
         /// By whom.

@@ -45,6 +45,9 @@ pub struct CandidateRecord {
     /// What the request would have cost there at most.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimated_cost: Option<NanoUsd>,
+    /// What it lacks that the request needs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<Arc<str>>,
 }
 
 /// One HTTP call that was made for the request.
@@ -52,10 +55,34 @@ pub struct CandidateRecord {
 pub struct AttemptRecord {
     /// To whom.
     pub target: Arc<TargetName>,
-    /// Why it failed; `None` where it served.
-    pub failure: Option<Failure>,
+    /// How it ended.
+    #[serde(flatten)]
+    pub end: AttemptEnd,
     /// How long it took: to the end of a whole reply, to the first token of a stream.
     pub took: Duration,
+}
+
+/// How a HTTP call ended.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "end", content = "failure")]
+pub enum AttemptEnd {
+    /// It brought the answer.
+    Served,
+    /// It did not, for this reason.
+    Failed(Failure),
+    /// Another one was faster.
+    Cancelled,
+}
+
+impl AttemptRecord {
+    /// Why it failed, where it did.
+    #[must_use]
+    pub fn failure(&self) -> Option<&Failure> {
+        match &self.end {
+            AttemptEnd::Failed(failure) => Some(failure),
+            AttemptEnd::Served | AttemptEnd::Cancelled => None,
+        }
+    }
 }
 
 /// How the request ended.

@@ -1,12 +1,16 @@
 //! A chat request: an OpenAI-shaped body taken apart one level deep, and what the caller wants of Backstop itself.
 
 use std::borrow::Cow;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use thiserror::Error;
+
+/// The answers a request may ask for at once: OpenAI's own bound.
+const MOST_ANSWERS: u32 = 128;
 
 /// A chat request in OpenAI's shape. Fields that Backstop does not know travel to the provider as they came.
 #[derive(Debug, Clone)]
@@ -50,7 +54,7 @@ pub enum ParseRequestError {
     /// Not JSON, or no object.
     #[error("the request body is not a JSON object: {0}")]
     NotAnObject(serde_json::Error),
-    /// `messages` is missing, empty or no list.
+    /// `messages` is missing, empty, or no list of objects.
     #[error("messages must be a list with at least one message")]
     NoMessages,
     /// A known field has a value of the wrong type.
@@ -115,9 +119,13 @@ impl ChatRequest {
         let messages = fields.shift_remove("messages").ok_or(ParseRequestError::NoMessages)?;
         let messages: Vec<Box<RawValue>> =
             serde_json::from_str(messages.get()).map_err(|_| ParseRequestError::NoMessages)?;
-        if messages.is_empty() {
+        if messages.is_empty() || !messages.iter().all(|message| message.get().starts_with('{')) {
             return Err(ParseRequestError::NoMessages);
         }
+        for field in ["max_tokens", "max_completion_tokens"] {
+            hold_to(&fields, field, 1..=u32::MAX, "a whole number of at least 1")?;
+        }
+        hold_to(&fields, "n", 1..=MOST_ANSWERS, "a whole number from 1 to 128")?;
         let model = take(&mut fields, "model", "a string")?;
         let stream = take(&mut fields, "stream", "true or false")?.unwrap_or(false);
         Ok(Self { messages, fields, model, stream, ..Self::new() })
@@ -200,6 +208,11 @@ impl ChatRequest {
         &self.fields
     }
 
+    /// Takes a field out of the body, so that it is not sent.
+    pub fn take_field(&mut self, name: &str) -> Option<Box<RawValue>> {
+        self.fields.shift_remove(name)
+    }
+
     /// What a target must be capable of.
     #[must_use]
     pub fn needs(&self) -> Needs {
@@ -239,6 +252,20 @@ fn take<T: serde::de::DeserializeOwned>(
     serde_json::from_str(value.get()).map_err(|_| ParseRequestError::WrongType { field, expected })
 }
 
+/// Holds a field that bounds what the request may cost to numbers that do; `null` is as good as nothing.
+fn hold_to(
+    fields: &IndexMap<String, Box<RawValue>>,
+    field: &'static str,
+    range: RangeInclusive<u32>,
+    expected: &'static str,
+) -> Result<(), ParseRequestError> {
+    let Some(value) = fields.get(field) else { return Ok(()) };
+    match serde_json::from_str::<Option<u32>>(value.get()) {
+        Ok(number) if number.is_none_or(|number| range.contains(&number)) => Ok(()),
+        _ => Err(ParseRequestError::WrongType { field, expected }),
+    }
+}
+
 fn shows_image(message: &RawValue) -> bool {
     let Ok(MessageView { content: Some(content) }) = serde_json::from_str(message.get()) else { return false };
     let Ok(parts) = serde_json::from_str::<Vec<PartView<'_>>>(content.get()) else { return false };
@@ -270,7 +297,11 @@ mod tests {
             (r"{}", "messages must be a list with at least one message"),
             (r#"{"messages":[]}"#, "messages must be a list with at least one message"),
             (r#"{"messages":[{}],"stream":"yes"}"#, "stream must be true or false"),
+            (r#"{"messages":[7]}"#, "messages must be a list with at least one message"),
             (r#"{"messages":[{}],"model":7}"#, "model must be a string"),
+            (r#"{"messages":[{}],"max_tokens":-1}"#, "max_tokens must be a whole number of at least 1"),
+            (r#"{"messages":[{}],"max_completion_tokens":"10"}"#, "max_completion_tokens must be a whole number"),
+            (r#"{"messages":[{}],"n":1000000}"#, "n must be a whole number from 1 to 128"),
         ] {
             let error = ChatRequest::parse(body.as_bytes()).unwrap_err().to_string();
             assert!(error.starts_with(says), "{body}: {error}");

@@ -42,6 +42,7 @@ fn breaker(mut section: Section<'_, '_>, breaker: &mut BreakerConfig) {
 fn retries(mut section: Section<'_, '_>, retries: &mut RetryConfig) {
     section.set("ratio", &mut retries.ratio, value::number(0.0..=100.0));
     section.set("floor", &mut retries.floor, value::whole(0..=1_000_000));
+    section.set("hedges", &mut retries.hedges, value::number(0.0..=1.0));
     section.finish();
 }
 

@@ -26,13 +26,16 @@ pub(super) fn read_list(section: &mut Section<'_, '_>, models: &mut Option<Vec<M
     *models = Some(read);
 }
 
-/// Reads a price, of which both halves must be there.
+/// Reads a price, of which both halves must be there; what cached input costs may be.
 pub(super) fn read_price(section: &mut Section<'_, '_>, key: &'static str, price: &mut Option<Price>) {
     let Some(entry) = section.entry(key) else { return };
     let Some(mut section) = section.open(entry) else { return };
     let (mut input, mut output): (Option<NanoUsd>, Option<NanoUsd>) = (None, None);
     section.set_some("input_per_mtok", &mut input, value::money);
     section.set_some("output_per_mtok", &mut output, value::money);
+    let (mut cache_read, mut cache_write): (Option<NanoUsd>, Option<NanoUsd>) = (None, None);
+    section.set_some("cache_read_per_mtok", &mut cache_read, value::money);
+    section.set_some("cache_write_per_mtok", &mut cache_write, value::money);
     for key in ["input_per_mtok", "output_per_mtok"] {
         if !section.has(key) {
             let path = section.path_of(key);
@@ -40,7 +43,9 @@ pub(super) fn read_price(section: &mut Section<'_, '_>, key: &'static str, price
         }
     }
     if let (Some(input_per_mtok), Some(output_per_mtok)) = (input, output) {
-        *price = Some(Price { input_per_mtok, output_per_mtok });
+        let mut read = Price::new(input_per_mtok, output_per_mtok);
+        (read.rates.cache_read_per_mtok, read.rates.cache_write_per_mtok) = (cache_read, cache_write);
+        *price = Some(read);
     }
     section.finish();
 }
@@ -70,6 +75,7 @@ fn read_details(mut section: Section<'_, '_>) -> Option<ModelConfig> {
     section.set("tools", &mut model.tools, value::switch);
     section.set("json", &mut model.json, value::switch);
     section.set("vision", &mut model.vision, value::switch);
+    section.set_some("prefill", &mut model.prefill, value::switch);
     section.finish();
     id.map(|_| model)
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::config::problem::{Fault, Read};
 use crate::config::section::{Section, nearest_or_all};
-use crate::config::settings::{OnInterrupt, RouteConfig, TargetRef};
+use crate::config::settings::{HoldBack, OnInterrupt, RouteConfig, TargetRef};
 use crate::config::{strategy_name, units, value};
 
 /// Targets a route may name.
@@ -27,10 +27,7 @@ pub(super) fn read(mut section: Section<'_, '_>, route: &mut RouteConfig, folder
         value::text(value).and_then(|word| content_filter(&word))
     });
     section.set_some("fallback_text", &mut route.fallback_text, value::text);
-    if route.on_interrupt != OnInterrupt::Fail {
-        let path = section.path_of("on_interrupt");
-        section.report().not_active_yet(&path);
-    }
+    hold_back(&mut section, &mut route.hold_back);
     section.finish();
 }
 
@@ -75,6 +72,17 @@ fn on_interrupt(word: &str) -> Read<OnInterrupt> {
         "fail" => Ok(OnInterrupt::Fail),
         other => Err(Fault::words("no such way", nearest_or_all(other, &["continue", "restart", "fail"]))),
     }
+}
+
+fn hold_back(section: &mut Section<'_, '_>, hold_back: &mut HoldBack) {
+    let Some(mut section) = section.section("hold_back") else { return };
+    section.set("tokens", &mut hold_back.tokens, value::whole(units::HELD_TOKENS));
+    section.set_some("time", &mut hold_back.time, value::positive_length);
+    if hold_back.tokens == 0 && hold_back.time.is_some() {
+        // Time alone means: whatever comes within it.
+        hold_back.tokens = u32::try_from(*units::HELD_TOKENS.end()).unwrap_or(u32::MAX);
+    }
+    section.finish();
 }
 
 fn content_filter(word: &str) -> Read<bool> {

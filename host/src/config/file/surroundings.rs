@@ -58,9 +58,7 @@ fn gateway(mut section: Section<'_, '_>, gateway: &mut GatewayConfig, log_reques
         listen::check(&listen).map(|()| listen)
     });
     section.set("log_requests", log_requests, value::switch);
-    for setting in ["gateway.listen", "gateway.log_requests"] {
-        section.report().not_active_yet(setting);
-    }
+    section.report().not_active_yet("gateway.log_requests");
     section.finish();
 }
 

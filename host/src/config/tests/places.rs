@@ -54,7 +54,7 @@ models = ["a", { id = "b/c", price = { input_per_mtok = 2.50, output_per_mtok = 
 enabled = true
 priority = -3
 local = true
-price = { input_per_mtok = 1, output_per_mtok = 0.000000001 }
+price = { input_per_mtok = 1, output_per_mtok = 0.000000001, cache_read_per_mtok = "0.1", cache_write_per_mtok = 1.25 }
 timeouts = { connect = "1s", first_token = "2s", idle = "3s", total = "1m30s" }
 limits = { rpm = 60, tpm = 60_000, concurrent = 32 }
 temperature = 1
@@ -71,11 +71,14 @@ labels = { tier = "premium" }
     assert_eq!(mine.base_url.as_str(), "https://mine.example/api/");
     assert!(matches!(&mine.credentials, Credentials::Keys(keys) if keys.len() == 2 && keys[1].name == "MINE_2"));
     assert_eq!(models(mine), ["a", "b/c"]);
-    let price = Price { input_per_mtok: dollars("2.50"), output_per_mtok: dollars("10") };
+    let price = Price::new(dollars("2.50"), dollars("10"));
     assert_eq!(mine.models[1].price, Some(price));
     assert_eq!((mine.models[1].context_window, mine.models[1].vision, mine.models[1].tools), (Some(8192), false, true));
     assert_eq!((mine.priority, mine.local, mine.enabled), (-3, true, true));
-    assert_eq!(mine.price, Some(Price { input_per_mtok: dollars("1"), output_per_mtok: NanoUsd::from_nanos(1) }));
+    let mut price = Price::new(dollars("1"), NanoUsd::from_nanos(1));
+    price.rates.cache_read_per_mtok = Some(dollars("0.1"));
+    price.rates.cache_write_per_mtok = Some(dollars("1.25"));
+    assert_eq!(mine.price, Some(price));
     assert_eq!(mine.timeouts.first_token, Some(Duration::from_secs(2)));
     assert_eq!(mine.timeouts.total, Duration::from_secs(90));
     assert_eq!((mine.limits.rpm, mine.limits.tpm, mine.limits.concurrent), (Some(60), Some(60_000), Some(32)));

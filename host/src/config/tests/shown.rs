@@ -8,7 +8,7 @@ const RICH: &str = r#"
 [providers."my.own"]
 base_url = "http://models.example/v1"
 allow_insecure = true
-models = ["a", { id = "b", tools = false, price = { input_per_mtok = "1", output_per_mtok = "2" } }]
+models = ["a", { id = "b", tools = false, price = { input_per_mtok = "1", output_per_mtok = "2", cache_read_per_mtok = "0.1", cache_write_per_mtok = "1.25" } }]
 headers = { "X-Title" = "a \"b\" \\ c" }
 labels = { "two words" = "x" }
 limits = { rpm = 3 }
@@ -64,10 +64,34 @@ fn shows_every_value_with_its_origin() {
     # max_attempts is not set
     deadline = "2m"  # default
     on_interrupt = "continue"  # default
+    # hold_back is not set
     emergency = true  # environment LLM_PROVIDER
     prefer_for = "0s"  # default
     content_filter = "stop"  # default
     # fallback_text is not set
+    "#);
+}
+
+#[test]
+fn shows_what_comes_from_the_catalogue_and_only_where_it_counts() {
+    let models = |toml: &str| {
+        let shown = show(&loaded(toml, &[("OPENAI_API_KEY", "k"), ("ANTHROPIC_API_KEY", "k")]));
+        shown.lines().find(|line| line.starts_with("models = ")).unwrap_or_default().to_owned()
+    };
+
+    let shown = [
+        "[providers.anthropic]\nmodels = [\"claude-sonnet-4-5\"]\n",
+        "[providers.openai]\nmodels = [\"gpt-4o\", \"none-such\", { id = \"gpt-4\", context_window = 9 }]\n",
+        "[providers.openai]\nprice = { input_per_mtok = 1, output_per_mtok = 2 }\n",
+        "[providers.openai]\nlocal = true\n",
+    ]
+    .map(models);
+
+    insta::assert_snapshot!(shown.join("\n"), @r#"
+    models = ["claude-sonnet-4-5"]  # by the catalogue: claude-sonnet-4-5 ($3.00 in, $15.00 out, $0.30 cache read, $3.75 cache write; above 200000 input tokens $6.00 in, $22.50 out, $0.60 cache read, $7.50 cache write; takes 200000 tokens); backstop.toml:2
+    models = ["gpt-4o", "none-such", { id = "gpt-4", context_window = 9 }]  # by the catalogue: gpt-4o ($2.50 in, $10.00 out, $1.25 cache read; takes 128000 tokens), gpt-4 ($30.00 in, $60.00 out); backstop.toml:2
+    models = ["gpt-4o-mini"]  # by the catalogue: gpt-4o-mini (takes 128000 tokens); comes with the name
+    models = ["gpt-4o-mini"]  # comes with the name
     "#);
 }
 

@@ -131,9 +131,9 @@ fn frees_a_place_among_the_requests_at_once_when_one_ends() {
 #[test]
 fn draws_on_the_retry_budget_for_retries_alone() {
     let mut config = config();
-    config.retries = RetryConfig { ratio: 0.1, floor: 1 };
+    config.retries = RetryConfig { ratio: 0.1, floor: 1, hedges: 0.05 };
     let guard = guard(&config);
-    let retry = Claim { is_retry: true, ..CLAIM };
+    let retry = Claim { kind: AttemptKind::Retry, ..CLAIM };
 
     let unsent = guard.admit(A, &retry, at(0), WALL).unwrap();
     assert_eq!(guard.retries_left(at(0)), 0);
@@ -149,7 +149,7 @@ fn draws_on_the_retry_budget_for_retries_alone() {
 #[test]
 fn fills_the_retry_budget_with_every_request_that_begins() {
     let mut config = config();
-    config.retries = RetryConfig { ratio: 0.5, floor: 0 };
+    config.retries = RetryConfig { ratio: 0.5, floor: 0, hedges: 0.05 };
     let guard = guard(&config);
 
     guard.begin(at(0));
@@ -256,7 +256,7 @@ proptest! {
             match step {
                 Step::Wait(seconds) => now = now + Duration::from_secs(seconds),
                 Step::Send(target, is_retry, emergency) => {
-                    let (target, claim) = (TargetId(target), Claim { is_retry, emergency, ..CLAIM });
+                    let (target, claim) = (TargetId(target), Claim { kind: if is_retry { AttemptKind::Retry } else { AttemptKind::Plain }, emergency, ..CLAIM });
                     let shown = guard.state(target, &claim, now, WALL).standing;
                     let admitted = guard.admit(target, &claim, now, WALL);
                     let is_open = shown == Standing::Ready || (emergency && shown.wait_ms() == Some(0));

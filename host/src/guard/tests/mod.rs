@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Claim, Denied, Guard, InFlight};
+use super::{AttemptKind, Claim, Denied, Guard, InFlight};
 use crate::clock::Moment;
 use crate::config::{Config, ProviderConfig};
 use crate::types::{Failure, FailureKind, NanoUsd, Price, Standing, TargetId, Usage};
@@ -27,8 +27,13 @@ const MINUTE: Duration = Duration::from_secs(60);
 const WALL: Timestamp = Timestamp::UNIX_EPOCH;
 
 /// A claim of 1,000 tokens: one cent at the targets' price.
-const CLAIM: Claim =
-    Claim { input_tokens: 500, max_output_tokens: 500, spent: NanoUsd::ZERO, is_retry: false, emergency: false };
+const CLAIM: Claim = Claim {
+    input_tokens: 500,
+    max_output_tokens: 500,
+    spent: NanoUsd::ZERO,
+    kind: AttemptKind::Plain,
+    emergency: false,
+};
 
 fn at(seconds: u64) -> Moment {
     Moment::from_start(Duration::from_secs(seconds))

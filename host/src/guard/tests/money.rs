@@ -2,7 +2,7 @@
 
 use super::super::{BudgetAlert, BudgetScope, Charge, Settled};
 use super::*;
-use crate::config::UnknownPrice;
+use crate::config::{UnknownPrice, look_up};
 
 fn with_daily(budget: NanoUsd) -> Config {
     let mut config = config();
@@ -72,9 +72,33 @@ fn charges_what_the_provider_counted() {
 }
 
 #[test]
+fn charges_cached_tokens_at_what_the_catalogue_says_they_cost() {
+    let anthropic = ProviderConfig::openai_compatible("https://api.anthropic.com".parse().unwrap());
+    let mut config = Config::new();
+    config.providers.insert("anthropic".to_owned(), anthropic.with_key("K", "s").with_model("claude-haiku-4-5"));
+    config.budget.daily = Some(cents(100));
+    look_up(&mut config, "2026-10-01T00:00:00Z".parse().unwrap());
+    let guard = guard(&config);
+    let claim = Claim { input_tokens: 20_000, max_output_tokens: 1_000, ..CLAIM };
+    let used = Usage { input: 12_000, output: 300, cache_read: 10_000, cache_creation: 1_500, reasoning: 0 };
+
+    let permit = guard.admit(A, &claim, at(0), WALL).unwrap();
+    let reserved = spent_and_reserved(&guard);
+    let settled = permit.dispatch(at(0)).served(Some(used), None, at(0), WALL);
+
+    // At most 20,000 written to the cache at $1.25 and 1,000 at $5.
+    assert_eq!(reserved, (NanoUsd::ZERO, NanoUsd::from_nanos(30_000_000)));
+    // 500 at $1, 10,000 read at $0.10, 1,500 written at $1.25, 300 at $5.
+    let bill = NanoUsd::from_nanos(4_875_000);
+    assert_eq!(settled, Settled { cost: Some(bill), charge: Charge::Exact, alerts: Vec::new() });
+    assert_eq!(spent_and_reserved(&guard), (bill, NanoUsd::ZERO));
+}
+
+#[test]
 fn charges_the_worst_case_where_the_provider_did_not_count_or_cannot_have_meant_it() {
     let absurd = Usage { input: 1_000_000_000_000_000_000, output: u64::MAX, ..Usage::default() };
-    for usage in [None, Some(absurd)] {
+    let absurdly_cached = Usage { input: 500, cache_read: u64::MAX, ..Usage::default() };
+    for usage in [None, Some(absurd), Some(absurdly_cached)] {
         let guard = guard(&with_daily(cents(10)));
 
         let settled = send(&guard, A, at(0)).unwrap().served(usage, None, at(0), WALL);
