@@ -6,6 +6,7 @@ use std::io;
 use thiserror::Error;
 use url::Url;
 
+use super::connector::TooLate;
 use crate::types::{Failure, FailureKind};
 
 /// Why a call failed on the way. Each says where and why.
@@ -80,20 +81,22 @@ impl TransportError {
     }
 
     /// An error on the way to the head of a reply.
-    pub(super) fn before_reply(url: &Url, error: &reqwest::Error) -> Self {
+    pub(super) fn before_reply(url: &Url, error: &hyper_util::client::legacy::Error) -> Self {
         let place = place(url);
-        let why = why(error);
-        match why {
+        match why(error) {
             Why::Tls(why) => Self::Tls { place, why },
-            Why::Other(_) if error.is_connect() && error.is_timeout() => Self::ConnectTimeout { place },
+            Why::TooLate => Self::ConnectTimeout { place },
             Why::Other(why) if error.is_connect() => Self::Connect { place, why },
             Why::Other(why) => Self::NoReply { place, why },
         }
     }
 
     /// An error in the body of a reply.
-    pub(super) fn within_reply(url: &Url, error: &reqwest::Error) -> Self {
-        let (Why::Tls(why) | Why::Other(why)) = why(error);
+    pub(super) fn within_reply(url: &Url, error: &hyper::Error) -> Self {
+        let why = match why(error) {
+            Why::Tls(why) | Why::Other(why) => why,
+            Why::TooLate => TooLate.to_string(),
+        };
         Self::BrokenOff { place: place(url), why }
     }
 }
@@ -106,6 +109,7 @@ pub(super) fn place(url: &Url) -> String {
 
 enum Why {
     Tls(String),
+    TooLate,
     Other(String),
 }
 
@@ -117,6 +121,9 @@ fn why(error: &(dyn StdError + 'static)) -> Why {
     }
     if let Some(tls) = cause.downcast_ref::<rustls::Error>() {
         return Why::Tls(tls.to_string());
+    }
+    if cause.is::<TooLate>() {
+        return Why::TooLate;
     }
     match cause.downcast_ref::<io::Error>() {
         Some(io) if io.raw_os_error().is_some() => Why::Other(io.kind().to_string()),

@@ -54,6 +54,11 @@ pub struct SseSplitter {
 const MARK: &[u8] = b"\xef\xbb\xbf";
 
 impl SseEvent {
+    /// An event that is one line of a stream without event framing; `None` for a blank line.
+    pub(super) fn line(raw: Bytes, data: Option<Bytes>) -> Self {
+        Self { raw, data, name: None }
+    }
+
     /// What its `event` line says.
     #[must_use]
     pub fn name(&self) -> Option<&str> {
@@ -357,6 +362,27 @@ mod tests {
             let pieces = split(stream, &[cut]);
             assert_eq!(events(&pieces), whole, "{cut}");
             assert_eq!(pieces.iter().flat_map(|piece| piece.raw.to_vec()).collect::<Vec<_>>(), stream, "{cut}");
+        }
+    }
+
+    // RELIABILITY 48
+    #[test]
+    fn reads_the_same_events_in_every_split_in_three_and_byte_by_byte_with_any_line_end() {
+        let lines =
+            ["\u{feff}: hi", "", "event: é", "data: 1", ": between", "data: 2", "", "", "data: 日", "", "data: [DONE]"];
+        let expected = [(Some("é"), "1\n2"), (None, "日"), (None, "[DONE]")];
+        let expected = expected.map(|(name, data)| (name.map(str::to_owned), data.to_owned()));
+        for end in ["\n", "\r", "\r\n"] {
+            let stream = lines.join(end).into_bytes();
+            let offsets: Vec<usize> = (0..=stream.len()).collect();
+            let in_three = offsets.iter().flat_map(|&one| offsets.iter().skip(one).map(move |&two| vec![one, two]));
+
+            for cuts in in_three.chain([offsets.clone()]) {
+                let pieces = split(&stream, &cuts);
+
+                assert_eq!(events(&pieces), expected, "{end:?} {cuts:?}");
+                assert_eq!(pieces.iter().flat_map(|piece| piece.raw.to_vec()).collect::<Vec<_>>(), stream, "{cuts:?}");
+            }
         }
     }
 

@@ -14,9 +14,17 @@ const PROTOCOLS: [&[u8]; 2] = [b"h2", b"http/1.1"];
 /// # Errors
 /// When the system has no root certificates.
 pub(super) fn trusting_the_system() -> Result<ClientConfig, rustls::Error> {
-    let provider = provider();
-    let verifier = Verifier::new(provider.clone())?;
-    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    verified_by(Verifier::new(provider())?)
+}
+
+/// The same, trusting one root more: that of a test's own servers.
+#[cfg(test)]
+pub(super) fn trusting_also(root: rustls::pki_types::CertificateDer<'static>) -> Result<ClientConfig, rustls::Error> {
+    verified_by(Verifier::new_with_extra_roots([root], provider())?)
+}
+
+fn verified_by(verifier: Verifier) -> Result<ClientConfig, rustls::Error> {
+    let config = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
     let mut config = config.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth();
     config.alpn_protocols = PROTOCOLS.map(<[u8]>::to_vec).to_vec();
     Ok(config)
