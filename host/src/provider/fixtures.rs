@@ -10,27 +10,27 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use serde_json::Value;
 
-use super::{Head, classify, openai};
+use super::{EventFault, Head, classify, openai};
 use crate::transport::{SseEvent, SseSplitter};
 use crate::types::{Failure, FailureKind};
 
 /// One recorded exchange.
-struct Sample {
-    id: String,
-    api: String,
-    kind: String,
-    stream: bool,
-    status: u16,
-    headers: HeaderMap,
-    body: Bytes,
-    now: Timestamp,
+pub(super) struct Sample {
+    pub(super) id: String,
+    pub(super) api: String,
+    pub(super) kind: String,
+    pub(super) stream: bool,
+    pub(super) status: u16,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Bytes,
+    pub(super) now: Timestamp,
     /// The classes that are right, the best first.
-    classes: Vec<String>,
-    wait: Option<f64>,
-    withheld: bool,
+    pub(super) classes: Vec<String>,
+    pub(super) wait: Option<f64>,
+    pub(super) withheld: bool,
 }
 
-fn samples() -> Option<Vec<Sample>> {
+pub(super) fn samples() -> Option<Vec<Sample>> {
     let beside = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/wire");
     let folder = std::env::var_os("BACKSTOP_WIRE_FIXTURES").map_or(beside, PathBuf::from).join("dev");
     let Ok(files) = std::fs::read_dir(&folder) else {
@@ -72,7 +72,7 @@ fn sample(line: &str) -> Sample {
 }
 
 /// The name the recordings have for a kind.
-fn class(kind: FailureKind) -> &'static str {
+pub(super) fn class(kind: FailureKind) -> &'static str {
     match kind {
         FailureKind::RateLimited => "rate_limit",
         FailureKind::QuotaExhausted => "quota_exhausted",
@@ -91,11 +91,11 @@ fn class(kind: FailureKind) -> &'static str {
     }
 }
 
-fn head(sample: &Sample) -> Head<'_> {
+pub(super) fn head(sample: &Sample) -> Head<'_> {
     Head { status: sample.status, headers: &sample.headers, now: sample.now, key: None }
 }
 
-fn events(body: &Bytes) -> Vec<SseEvent> {
+pub(super) fn events(body: &Bytes) -> Vec<SseEvent> {
     let mut splitter = SseSplitter::new();
     splitter.feed(body);
     let mut events = Vec::new();
@@ -117,8 +117,8 @@ fn failure(sample: &Sample) -> Option<Failure> {
     }
     events(&sample.body).iter().find_map(|event| {
         match openai::decode_event(&head, event.name(), event.data.as_ref()?) {
-            Err(openai::EventFault::Failure(failure)) => Some(*failure),
-            Ok(_) | Err(openai::EventFault::Malformed(_)) => None,
+            Err(EventFault::Failure(failure)) => Some(*failure),
+            Ok(_) | Err(EventFault::Malformed(_)) => None,
         }
     })
 }

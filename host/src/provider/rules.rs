@@ -126,7 +126,7 @@ const TABLE: &[Rule] = &[
         codes: &[
             "model_not_found", "model_decommissioned", "model_not_supported", "invalid_model",
             "model_not_available", "deployment_not_found", "unknown_model", "model_not_exist",
-            "unavailable_model", "model_deprecated",
+            "unavailable_model", "model_deprecated", "not_found_error",
         ],
         words: &[
             "model*not exist", "model*not found", "model*has been decommissioned",

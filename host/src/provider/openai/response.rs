@@ -3,31 +3,15 @@
 use bytes::Bytes;
 use serde_json::value::RawValue;
 
-use super::json::{is_something, items, pick, pick_from, text};
 use super::message::Said;
 use super::usage;
+use crate::provider::completion::Completion;
+use crate::provider::json::{is_something, items, pick, pick_from, text};
 use crate::provider::{Head, classify};
-use crate::types::{Failure, FailureKind, Usage};
+use crate::types::{Failure, FailureKind};
 
 /// Choices of one reply that are looked at: as many as `n` may ask for.
 const MOST_CHOICES: usize = 128;
-
-/// A whole answer.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Completion {
-    /// The reply as it came.
-    pub body: Bytes,
-    /// The text of the first choice; empty where it has none.
-    pub text: String,
-    /// The model that answered, as the provider names it.
-    pub model: Option<String>,
-    /// What the provider counted, where that can be believed.
-    pub usage: Option<Usage>,
-    /// Why the answer ended, such as `stop`, `length`, `tool_calls`.
-    pub finish_reason: Option<String>,
-    /// Whether the answer calls tools.
-    pub has_tool_calls: bool,
-}
 
 /// Reads a whole reply.
 pub(in crate::provider) fn decode(head: &Head<'_>, body: &Bytes) -> Result<Completion, Failure> {

@@ -1,47 +1,16 @@
 //! One event of a stream: what it adds to the answer, or how it ends it.
 
 use serde_json::value::RawValue;
-use thiserror::Error;
 
-use super::json::{is_something, items, pick, pick_from, text};
 use super::message::Said;
 use super::response::{ended_in_error, reason};
 use super::usage;
+use crate::provider::chunk::{ChunkFacts, EventFault};
+use crate::provider::json::{is_something, items, pick, pick_from, text};
 use crate::provider::{Head, classify};
-use crate::types::{Failure, Usage};
 
 /// Choices of one chunk that are looked at.
 const MOST_CHOICES: usize = 128;
-
-/// What one event says.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct ChunkFacts {
-    /// Text that the first choice gains.
-    pub text: String,
-    /// Whether anything of the answer is in it: text, reasoning, a tool call, a refusal. The first such is the first token.
-    pub has_content: bool,
-    /// Whether a tool call, or a piece of one, is in it.
-    pub has_tool_calls: bool,
-    /// Why the answer ended, where it does here.
-    pub finish_reason: Option<String>,
-    /// What the provider counted, where it says. Of several in one stream the last holds; they must not be added up.
-    pub usage: Option<Usage>,
-    /// The model that answers, as the provider names it.
-    pub model: Option<String>,
-    /// The stream says that nothing follows.
-    pub done: bool,
-}
-
-/// Why an event is no chunk.
-#[derive(Debug, Clone, PartialEq, Error)]
-pub enum EventFault {
-    /// The provider says that the answer failed.
-    #[error("{0}")]
-    Failure(Box<Failure>),
-    /// The event cannot be read; the stream may go on all the same.
-    #[error("an event that is not a JSON object: {0}")]
-    Malformed(String),
-}
 
 /// Reads one event.
 pub(in crate::provider) fn decode_event(
@@ -68,6 +37,7 @@ pub(in crate::provider) fn decode_event(
     let mut facts = read_choices(&choices, head)?;
     let [groq_usage] = x_groq.map_or([None], |groq| pick_from(groq, ["usage"]));
     facts.usage = usage.or(groq_usage).and_then(usage::read).or(facts.usage);
+    facts.is_usage_only = choices.is_empty() && facts.usage.is_some();
     facts.model = model.and_then(text).filter(|model| !model.is_empty());
     // Perplexity ends with an object of its own in place of [DONE].
     facts.done = object.is_some_and(|object| object.get() == "\"chat.completion.done\"");
@@ -85,11 +55,11 @@ fn read_choices(choices: &[&RawValue], head: &Head<'_>) -> Result<ChunkFacts, Ev
         }
         let said = delta.map(Said::read).unwrap_or_default();
         facts.has_content |= said.is_something();
-        facts.has_tool_calls |= said.tool_calls;
         // Moonshot counts within the choice.
         facts.usage = usage.and_then(usage::read).or(facts.usage);
         if index.map_or(place == 0, |index| index.get() == "0") {
             facts.text.push_str(&said.text);
+            facts.calls.extend(said.calls);
             facts.finish_reason = finish_reason.and_then(reason).or(facts.finish_reason);
         }
     }
@@ -145,7 +115,7 @@ mod tests {
             assert_eq!(read(data), Ok(ChunkFacts::default()), "{data}");
         }
         assert!(read(r#"{"choices":[{"delta":{"reasoning":"We"}}]}"#).unwrap().has_content);
-        assert!(read(r#"{"choices":[{"delta":{"tool_calls":[{"index":0}]}}]}"#).unwrap().has_tool_calls);
+        assert!(read(r#"{"choices":[{"delta":{"tool_calls":[{"index":0}]}}]}"#).unwrap().has_content);
     }
 
     #[test]

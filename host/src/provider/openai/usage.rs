@@ -2,11 +2,9 @@
 
 use serde_json::value::RawValue;
 
-use super::json::pick_from;
+use crate::provider::json::pick_from;
+use crate::provider::tokens::count;
 use crate::types::Usage;
-
-/// More tokens than any one answer takes: a count beyond it is a fault, not a bill.
-const ABSURD: u64 = 1_000_000_000;
 
 /// Reads a `usage` object; `None` where input or output is missing, negative, no whole number or absurd.
 pub(super) fn read(usage: &RawValue) -> Option<Usage> {
@@ -21,6 +19,7 @@ pub(super) fn read(usage: &RawValue) -> Option<Usage> {
         input,
         output,
         cache_read: cache_read(usage).unwrap_or(0).min(input),
+        cache_creation: cache_creation(usage).unwrap_or(0).min(input),
         reasoning: reasoning(usage).unwrap_or(0).min(output),
     })
 }
@@ -34,21 +33,18 @@ fn cache_read(usage: &RawValue) -> Option<u64> {
     count(detail.or(hit).or(read).or(cached)?)
 }
 
+/// OpenRouter, and Anthropic's models behind it, bill what is written to the cache at a price of its own.
+fn cache_creation(usage: &RawValue) -> Option<u64> {
+    let [details, created] = pick_from(usage, ["prompt_tokens_details", "cache_creation_input_tokens"]);
+    let written =
+        details.map_or([None; 2], |details| pick_from(details, ["cache_write_tokens", "cache_creation_tokens"]));
+    count(written.into_iter().flatten().next().or(created)?)
+}
+
 fn reasoning(usage: &RawValue) -> Option<u64> {
     let [details, plain] = pick_from(usage, ["completion_tokens_details", "reasoning_tokens"]);
     let [detail] = details.map_or([None], |details| pick_from(details, ["reasoning_tokens"]));
     count(detail.or(plain)?)
-}
-
-fn count(part: &RawValue) -> Option<u64> {
-    let whole: Option<u64> = serde_json::from_str(part.get()).ok();
-    whole.or_else(|| whole_float(part)).filter(|tokens| *tokens <= ABSURD)
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole, and within the range just checked")]
-fn whole_float(part: &RawValue) -> Option<u64> {
-    let number: f64 = serde_json::from_str(part.get()).ok()?;
-    ((0.0..1e9).contains(&number) && number.fract() == 0.0).then_some(number as u64)
 }
 
 #[cfg(test)]
@@ -66,7 +62,7 @@ mod tests {
         let deepseek =
             r#"{"prompt_tokens":100,"completion_tokens":40,"total_tokens":140,"prompt_cache_hit_tokens":64}"#;
 
-        let usage = Usage { input: 100, output: 40, cache_read: 64, reasoning: 30 };
+        let usage = Usage { input: 100, output: 40, cache_read: 64, cache_creation: 0, reasoning: 30 };
 
         assert_eq!(of(openai), Some(usage));
         assert_eq!(of(deepseek), Some(Usage { reasoning: 0, ..usage }));
@@ -78,7 +74,7 @@ mod tests {
         let xai = r#"{"prompt_tokens":32,"completion_tokens":9,"total_tokens":135,
             "completion_tokens_details":{"reasoning_tokens":94}}"#;
 
-        assert_eq!(of(xai), Some(Usage { input: 32, output: 103, cache_read: 0, reasoning: 94 }));
+        assert_eq!(of(xai), Some(Usage { input: 32, output: 103, cache_read: 0, cache_creation: 0, reasoning: 94 }));
     }
 
     #[test]

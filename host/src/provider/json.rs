@@ -6,27 +6,25 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 /// The named fields of an object, each `None` where it is missing or null; of a field that comes twice, the last.
 ///
 /// # Errors
-/// When the text is not one JSON object.
+/// When the bytes are not one JSON object, or no UTF-8 anywhere, be it in a field that nobody asked for: what is passed on must
+/// be JSON to whoever reads it next.
 pub(super) fn pick<'a, const N: usize>(
     json: &'a [u8],
     names: [&str; N],
 ) -> Result<[Option<&'a RawValue>; N], serde_json::Error> {
-    let mut reader = serde_json::Deserializer::from_slice(json);
-    let fields = Pick { names }.deserialize(&mut reader)?;
-    reader.end()?;
-    Ok(fields)
+    pick_text(std::str::from_utf8(json).map_err(serde_json::Error::custom)?, names)
 }
 
 /// As [`pick`], of a part of a reply; where it is no object, nothing is there.
 pub(super) fn pick_from<'a, const N: usize>(part: &'a RawValue, names: [&str; N]) -> [Option<&'a RawValue>; N] {
-    pick(part.get().as_bytes(), names).unwrap_or([None; N])
+    pick_text(part.get(), names).unwrap_or([None; N])
 }
 
 /// The first items of a list, at most `limit`; none where it is no list.
@@ -41,6 +39,15 @@ pub(super) fn text(part: &RawValue) -> Option<String> {
     reader.deserialize_bytes(Text).ok()
 }
 
+/// As [`text`], without a copy where the string has no escapes.
+pub(super) fn words(part: &RawValue) -> Option<Cow<'_, str>> {
+    let inside = part.get().strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+    match inside {
+        Some(plain) if !plain.contains('\\') => Some(Cow::Borrowed(plain)),
+        _ => text(part).map(Cow::Owned),
+    }
+}
+
 /// Whether a part is anything more than null, false, "", [] or {}.
 pub(super) fn is_something(part: &RawValue) -> bool {
     let text = part.get().trim();
@@ -49,6 +56,41 @@ pub(super) fn is_something(part: &RawValue) -> bool {
         Some(b'"' | b'[' | b'{') => !inside().trim().is_empty(),
         _ => !matches!(text, "null" | "false" | ""),
     }
+}
+
+/// A value without the blanks between its tokens; numbers, escapes and the order of fields stay as they came.
+pub(super) fn compact(part: &RawValue) -> String {
+    let mut compact = String::with_capacity(part.get().len());
+    let mut within_string = false;
+    let mut escaped = false;
+    for letter in part.get().chars() {
+        if within_string {
+            within_string = escaped || letter != '"';
+            escaped = letter == '\\' && !escaped;
+        } else if letter.is_ascii_whitespace() {
+            continue;
+        } else {
+            within_string = letter == '"';
+        }
+        compact.push(letter);
+    }
+    compact
+}
+
+/// The text as a JSON object; `None` where it is none.
+pub(super) fn object(text: &str) -> Option<&RawValue> {
+    let value: &RawValue = serde_json::from_str(text).ok()?;
+    value.get().starts_with('{').then_some(value)
+}
+
+fn pick_text<'a, const N: usize>(
+    json: &'a str,
+    names: [&str; N],
+) -> Result<[Option<&'a RawValue>; N], serde_json::Error> {
+    let mut reader = serde_json::Deserializer::from_str(json);
+    let fields = Pick { names }.deserialize(&mut reader)?;
+    reader.end()?;
+    Ok(fields)
 }
 
 struct Pick<'n, const N: usize> {
@@ -145,7 +187,8 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_one_object() {
-        for json in [&b""[..], b"[]", b"null", b"{\"a\":", b"{} {}", b"\xff", b"{\"a\":\"\xff\"}"] {
+        for json in [&b""[..], b"[]", b"null", b"{\"a\":", b"{} {}", b"\xff", b"{\"a\":\"\xff\"}", b"{\"x\":\"\xff\"}"]
+        {
             assert!(pick(json, ["a"]).is_err(), "{json:?}");
         }
     }
@@ -169,6 +212,21 @@ mod tests {
     fn reads_text_with_half_a_surrogate_pair() {
         assert_eq!(text(&raw(r#""a\n\u00e9\ud83d""#)).as_deref(), Some("a\né\u{fffd}\u{fffd}\u{fffd}"));
         assert_eq!(text(&raw("7")), None);
+    }
+
+    #[test]
+    fn takes_blanks_out_between_tokens_only() {
+        let spread = raw("{ \"a b\" : [1.0e3 ,\n \"x \\\" y\\\\\" , { } ]\t}");
+
+        assert_eq!(compact(&spread), r#"{"a b":[1.0e3,"x \" y\\",{}]}"#);
+    }
+
+    #[test]
+    fn tells_an_object_from_anything_else() {
+        assert_eq!(object(" {\"a\":1} ").map(RawValue::get), Some("{\"a\":1}"));
+        for text in ["", "[]", "7", "{\"a\":", "{} {}", "plain words"] {
+            assert!(object(text).is_none(), "{text}");
+        }
     }
 
     #[test]
