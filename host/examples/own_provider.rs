@@ -29,7 +29,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     println!("{}", answer.text);
     for attempt in &backstop.explain(answer.id).ok_or("the request left no record")?.attempts {
-        match &attempt.failure {
+        match attempt.failure() {
             Some(failure) => println!("{}: {failure}", attempt.target),
             None => println!("{}: answered", attempt.target),
         }
@@ -43,7 +43,7 @@ fn provider(
     input: &str,
     output: &str,
 ) -> Result<ProviderConfig, Box<dyn std::error::Error>> {
-    let price = Price { input_per_mtok: input.parse()?, output_per_mtok: output.parse()? };
+    let price = Price::new(input.parse()?, output.parse()?);
     Ok(ProviderConfig::openai_compatible(scripted.base_url())
         .with_key("from code", "sk-anything")
         .with_model("small-model")

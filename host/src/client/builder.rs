@@ -173,6 +173,8 @@ impl Builder {
             }
         }
         config::finish(&mut config);
+        let now = self.clock.get_or_insert_with(|| Arc::new(SystemClock::start())).wall();
+        config::look_up(&mut config, now);
         let problems = config::check(&config);
         if problems.is_empty() { Ok(config) } else { Err(BuildError::Problems(problems)) }
     }

@@ -66,7 +66,7 @@ impl Backstop {
     /// # Errors
     /// When no target can serve the request within its bounds.
     pub async fn chat(&self, request: ChatRequest) -> Result<Answer, RouteError> {
-        self.router.answer(&request, None).await
+        self.router.answer(Arc::new(request), None).await
     }
 
     /// As [`Backstop::chat`], telling an observer every step as it happens.
@@ -74,7 +74,7 @@ impl Backstop {
     /// # Errors
     /// As [`Backstop::chat`].
     pub async fn chat_observed(&self, request: ChatRequest, observer: Arc<dyn Observer>) -> Result<Answer, RouteError> {
-        self.router.answer(&request, Some(observer)).await
+        self.router.answer(Arc::new(request), Some(observer)).await
     }
 
     /// Answers a request with a stream whose first token is here: until then, failing over is invisible.
@@ -82,7 +82,7 @@ impl Backstop {
     /// # Errors
     /// When no target can serve the request within its bounds. What breaks later is an item of the stream.
     pub async fn stream(&self, request: ChatRequest) -> Result<AnswerStream, RouteError> {
-        self.router.open(&request, None).await
+        self.router.open(Arc::new(request), None).await
     }
 
     /// As [`Backstop::stream`], telling an observer every step as it happens.
@@ -94,7 +94,7 @@ impl Backstop {
         request: ChatRequest,
         observer: Arc<dyn Observer>,
     ) -> Result<AnswerStream, RouteError> {
-        self.router.open(&request, Some(observer)).await
+        self.router.open(Arc::new(request), Some(observer)).await
     }
 
     /// Every provider's state, in declared order.

@@ -60,7 +60,7 @@ impl Answer {
     }
 
     /// An answer to a journey with nothing in it yet.
-    pub(super) fn empty(journey: &Journey<'_>) -> Self {
+    pub(super) fn empty(journey: &Journey) -> Self {
         Self {
             id: journey.story.id(),
             text: String::new(),
@@ -75,7 +75,7 @@ impl Answer {
     }
 
     /// The caller's own fallback text, in OpenAI's shape, under a model name no model has.
-    pub(super) fn of_fallback_text(journey: &Journey<'_>, text: String) -> Self {
+    pub(super) fn of_fallback_text(journey: &Journey, text: String) -> Self {
         let answer = Self::empty(journey);
         let message = json!({"role": "assistant", "content": text});
         let choice = json!({"index": 0, "message": message, "finish_reason": "stop"});

@@ -9,18 +9,20 @@ use http::HeaderMap;
 use secrecy::SecretString;
 
 use crate::clock::{Clock, Moment};
-use crate::config::Protocol;
+use crate::config::{HoldBack, Protocol};
 use crate::guard::InFlight;
-use crate::provider::{Call, Completion, Defaults, Head, classify, decode, encode, quota_left};
+use crate::provider::{Completion, Head, Reading, classify, decode, quota_left};
 use crate::transport::{ByteStream, HttpCall, collect};
-use crate::types::{AttemptPlan, Event, Failure, TargetId, TargetName};
+use crate::types::{AttemptPlan, Event, Failure, FailureKind, TargetId, TargetName};
 
 use super::Router;
 use super::endpoint::Endpoint;
 use super::journey::Journey;
 use super::leave::{Failed, Leave};
+use super::legs::{Ended, Leg, Legs};
 use super::limits::{Limit, Limits};
-use super::route::Seat;
+use super::seam::Seam;
+use super::served::Served;
 
 /// The largest whole reply that is read.
 const LARGEST_REPLY: usize = 32 << 20;
@@ -29,15 +31,25 @@ const LARGEST_REPLY: usize = 32 << 20;
 const LARGEST_ERROR: usize = 1 << 20;
 const ERROR_BODY: Duration = Duration::from_secs(5);
 
-/// What an attempt brought, and the proof of leave that is still to be settled.
-pub(super) struct Served<R> {
-    pub(super) received: R,
-    pub(super) flight: InFlight,
-    pub(super) quota_left: Option<f32>,
-    pub(super) target: Arc<TargetName>,
-    pub(super) id: TargetId,
-    pub(super) sent: Moment,
-    pub(super) limits: Limits,
+/// An attempt that is about to be sent: all that it needs, so that the request need not wait for it.
+struct Departing {
+    call: Result<HttpCall, Failure>,
+    flight: InFlight,
+    line: Opening,
+    plan: AttemptPlan,
+    target: Arc<TargetName>,
+    id: TargetId,
+    sent: Moment,
+    deadline: Moment,
+    limits: Limits,
+}
+
+/// What is known of a reply before its head is here.
+struct Opening {
+    protocol: Protocol,
+    key: Option<SecretString>,
+    reading: Reading,
+    seam: Seam,
 }
 
 /// An exchange that came to nothing, and whether any of the request may have left: what never left costs nothing.
@@ -58,6 +70,8 @@ pub(super) struct Line {
     pub(super) status: u16,
     pub(super) headers: HeaderMap,
     pub(super) key: Option<SecretString>,
+    pub(super) reading: Reading,
+    pub(super) seam: Seam,
 }
 
 impl Line {
@@ -68,7 +82,7 @@ impl Line {
 }
 
 /// The shape a reply is wanted in: whole, or as a stream.
-pub(super) trait Shape {
+pub(super) trait Shape: 'static {
     /// Whether the provider is asked to stream.
     const STREAMING: bool;
     /// What a reply of this shape is once it serves.
@@ -81,6 +95,9 @@ pub(super) trait Shape {
         line: Line,
         body: ByteStream,
     ) -> impl Future<Output = Result<Self::Received, Failure>> + Send;
+
+    /// When the first token came.
+    fn began(received: &Self::Received, now: Moment) -> Moment;
 }
 
 /// A whole reply.
@@ -92,78 +109,99 @@ impl Shape for Whole {
 
     async fn receive(clock: &dyn Clock, limits: &Limits, line: Line, body: ByteStream) -> Result<Completion, Failure> {
         let body = read_whole(clock, limits.first_token, body).await?;
-        decode(line.protocol, &line.head(clock), &body)
+        decode(line.protocol, &line.head(clock), &body, &line.reading)
+    }
+
+    fn began(_: &Completion, now: Moment) -> Moment {
+        now
+    }
+}
+
+impl Journey {
+    /// Lets the request set out to the plan's target. Without a permit there is no attempt.
+    pub(super) fn set_out<S: Shape>(&mut self, plan: &AttemptPlan, leave: Leave, legs: &mut Legs<S::Received>) {
+        let Leave { permit, seat } = leave;
+        let router = Arc::clone(&self.router);
+        let Some(endpoint) = router.endpoint(&seat) else { return };
+        let target = Arc::clone(&seat.name);
+        let (call, reading, seam) = self.lay_out(&seat, endpoint, permit.key());
+        let attempt = self.attempt_number(legs.iter().count());
+        self.story.tell(Event::Attempting { target: Arc::clone(&target), attempt, model_of: seat.model_of });
+        let sent = router.clock.now();
+        let key = permit.key().map(|key| key.secret.clone());
+        let leg = Leg { plan: *plan, target: Arc::clone(&target), sent, worst_case: permit.worst_case() };
+        let departing = Departing {
+            call,
+            flight: permit.dispatch(sent),
+            line: Opening { protocol: endpoint.protocol, key, reading, seam },
+            plan: *plan,
+            target,
+            id: seat.target,
+            sent,
+            deadline: self.deadline,
+            limits: limits(endpoint, plan, sent, self.deadline, S::STREAMING, self.route.hold_back),
+        };
+        let flight = Arc::clone(&router).fly::<S>(departing);
+        legs.add(leg, Box::pin(flight));
     }
 }
 
 impl Router {
-    /// Sends the request to the plan's target. Without a permit there is no attempt.
-    pub(super) async fn attempt<S: Shape>(
-        &self,
-        journey: &mut Journey<'_>,
-        plan: &AttemptPlan,
-        leave: Leave<'_>,
-    ) -> Result<Served<S::Received>, Failed> {
-        let Leave { permit, seat, endpoint } = leave;
-        let target = Arc::clone(&seat.name);
-        let body = self.body(journey, &seat, endpoint, S::STREAMING);
-        let call = endpoint.call(permit.key(), body, S::STREAMING);
-        let key = permit.key().map(|key| key.secret.clone());
-        let attempt = journey.attempt_number();
-        journey.story.tell(Event::Attempting { target: Arc::clone(&target), attempt, model_of: seat.model_of });
-        let sent = self.clock.now();
-        let limits = limits(endpoint, plan, sent, journey.deadline, S::STREAMING);
-        let mut flight = permit.dispatch(sent);
+    /// Makes an attempt, and settles it where it fails.
+    async fn fly<S: Shape>(self: Arc<Self>, departing: Departing) -> Ended<S::Received> {
+        let Departing { call, mut flight, line, plan, target, id, sent, deadline, limits } = departing;
         let exchanged = match call {
-            Ok(call) => self.exchange::<S>(call, endpoint.protocol, key, &limits).await,
+            Ok(call) => self.exchange::<S>(call, line, &limits).await,
             Err(failure) => Err(Undone { failure, was_sent: false }),
         };
-        match exchanged {
+        let now = self.clock.now();
+        let outcome = match exchanged {
             Ok((received, quota_left)) => {
-                let now = self.clock.now();
-                flight.first_token(now);
-                journey.story.served(&target, now.since(sent));
-                Ok(Served { received, flight, quota_left, target, id: seat.target, sent, limits })
+                flight.first_token(S::began(&received, now));
+                Ok(Served { received, flight, quota_left, plan, target, id, sent, limits })
             }
             Err(Undone { failure, was_sent }) => {
-                let now = self.clock.now();
                 // A request that has run out of its own time says nothing about the provider.
                 let settled = match was_sent {
-                    true if now >= journey.deadline => flight.abandoned(),
+                    true if now >= deadline => flight.abandoned(),
                     true => flight.failed(&failure, now, self.clock.wall()),
                     false => flight.unsent(&failure, now, self.clock.wall()),
                 };
                 Err(Failed { failure, took: now.since(sent), cost: settled.cost.unwrap_or_default() })
             }
-        }
+        };
+        Ended { plan, outcome }
     }
 
     async fn exchange<S: Shape>(
         &self,
         call: HttpCall,
-        protocol: Protocol,
-        key: Option<SecretString>,
+        line: Opening,
         limits: &Limits,
     ) -> Result<(S::Received, Option<f32>), Undone> {
         let clock = &*self.clock;
         let sent = limits.first_token.bound(clock, self.transport.send(call)).await?;
         let reply = sent.map_err(|error| Undone { was_sent: error.was_sent(), failure: error.failure() })?;
         let quota_left = quota_left(&reply.headers);
-        let line = Line { protocol, status: reply.status, headers: reply.headers, key };
+        let Opening { protocol, key, reading, seam } = line;
+        let line = Line { protocol, status: reply.status, headers: reply.headers, key, reading, seam };
         if !line.head(clock).is_success() {
             return Err(read_error(clock, limits, &line, reply.body).await.into());
         }
+        if let Some(coding) = line.head(clock).coding() {
+            return Err(coded(&coding).with_status(line.status).into());
+        }
         Ok((S::receive(clock, limits, line, reply.body).await?, quota_left))
     }
+}
 
-    fn body(&self, journey: &Journey<'_>, seat: &Seat, endpoint: &Endpoint, stream: bool) -> Bytes {
-        let purpose = journey.request.purpose.as_ref().and_then(|name| self.purposes.get(name));
-        let mut defaults: Vec<Defaults<'_>> =
-            purpose.map(|purpose| Defaults::Fields(&purpose.fields)).into_iter().collect();
-        defaults.extend([Defaults::Generation(&endpoint.defaults), Defaults::Generation(&self.defaults)]);
-        let call = Call { request: journey.request, model: &seat.name.model, defaults: &defaults, stream };
-        encode(endpoint.protocol, &call)
-    }
+/// A reply in a coding nobody asked for is given up unread.
+fn coded(coding: &str) -> Failure {
+    let coding: String = coding.chars().take(40).collect();
+    Failure::new(
+        FailureKind::MalformedReply,
+        format!("the reply is coded (content-encoding: {coding}), which nobody asked for"),
+    )
 }
 
 /// Reads a whole body, to the limit at most.
@@ -172,8 +210,11 @@ pub(super) async fn read_whole(clock: &dyn Clock, limit: Limit, body: ByteStream
     read.map_err(|error| error.failure())
 }
 
-/// Reads an error reply as far as it comes: its head alone tells much.
+/// Reads an error reply as far as it comes: its head alone tells much, and a coded body tells no more.
 async fn read_error(clock: &dyn Clock, limits: &Limits, line: &Line, body: ByteStream) -> Failure {
+    if line.head(clock).coding().is_some() {
+        return classify(&line.head(clock), &Bytes::new());
+    }
     let limit = Limit::after("end of the error reply", clock.now(), ERROR_BODY).or(limits.total);
     let read = limit.bound(clock, collect(body, LARGEST_ERROR)).await;
     let body = read.ok().and_then(Result::ok).unwrap_or_default();
@@ -181,7 +222,14 @@ async fn read_error(clock: &dyn Clock, limits: &Limits, line: &Line, body: ByteS
 }
 
 /// The limits of an attempt: the provider's, shortened by the strategy and by the request's deadline, never lengthened.
-fn limits(endpoint: &Endpoint, plan: &AttemptPlan, sent: Moment, deadline: Moment, streaming: bool) -> Limits {
+fn limits(
+    endpoint: &Endpoint,
+    plan: &AttemptPlan,
+    sent: Moment,
+    deadline: Moment,
+    streaming: bool,
+    hold_back: HoldBack,
+) -> Limits {
     let mut total = Limit::after("complete reply", sent, endpoint.timeouts.total);
     if let Some(ms) = plan.timeout_ms {
         total = total.or(Limit::after("complete reply", sent, Duration::from_millis(ms.into())));
@@ -191,5 +239,6 @@ fn limits(endpoint: &Endpoint, plan: &AttemptPlan, sent: Moment, deadline: Momen
         first_token: Limit::after("first token", sent, endpoint.first_token(streaming)).or(total),
         idle: endpoint.timeouts.idle,
         total,
+        hold_back,
     }
 }

@@ -67,6 +67,8 @@ impl Router {
 
 /// The candidate that is most like a name, where one is alike at all.
 pub(super) fn nearest(name: &str, candidates: impl Iterator<Item = String>) -> Option<String> {
+    // What it takes grows with the product of the lengths, and the name is the client's.
+    let name = &shortened(name);
     let alike = candidates.map(|candidate| (strsim::jaro_winkler(name, &candidate), candidate));
     let best = alike.max_by(|one, other| one.0.total_cmp(&other.0));
     best.filter(|(likeness, _)| *likeness > 0.8).map(|(_, candidate)| candidate)

@@ -13,33 +13,46 @@ pub(super) struct Eligibility {
     too_small: Option<u32>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Place {
     /// May be asked, as far as the request goes.
     Open,
     /// Asking again is of no use.
     Spent,
-    /// Lacks what the request needs.
-    Unfit,
+    /// Lacks what the request needs: this.
+    Unfit(String),
 }
 
 impl Eligibility {
-    /// Looks at what each target of the roster is capable of.
-    pub(super) fn new<'t>(roster: impl Iterator<Item = &'t RosterTarget>, needs: &Needs, named: Named) -> Self {
-        let seats = roster.map(|target| if fits(target, needs) { Place::Open } else { Place::Unfit }).collect();
-        Self { seats, named, too_small: None }
+    /// Looks at what each target of the roster is capable of. With each comes what its protocol could not be asked for.
+    pub(super) fn new<'t>(
+        roster: impl Iterator<Item = (&'t RosterTarget, Option<String>)>,
+        needs: &Needs,
+        named: Named,
+    ) -> Self {
+        let place = |(target, shortfall): (&RosterTarget, Option<String>)| {
+            lacking(target, needs).map(str::to_owned).or(shortfall).map_or(Place::Open, Place::Unfit)
+        };
+        Self { seats: roster.map(place).collect(), named, too_small: None }
     }
 
     /// What the request itself says of a seat; `None` leaves the word to the guard.
     pub(super) fn standing(&self, seat: usize, target: &RosterTarget) -> Option<Standing> {
-        let place = self.seats.get(seat).copied().unwrap_or(Place::Unfit);
         let outgrown = self.too_small.is_some_and(|window| target.context_window.is_none_or(|own| own <= window));
-        match (place, &self.named) {
-            (Place::Spent, _) => Some(Standing::Spent),
-            (Place::Unfit, _) => Some(Standing::Unsupported),
-            (Place::Open, Named::Only(only)) if only.get(seat) != Some(&true) => Some(Standing::Disabled),
-            (Place::Open, _) if outgrown => Some(Standing::Unsupported),
-            (Place::Open, _) => None,
+        match (self.seats.get(seat), &self.named) {
+            (Some(Place::Spent), _) => Some(Standing::Spent),
+            (Some(Place::Unfit(_)) | None, _) => Some(Standing::Unsupported),
+            (Some(Place::Open), Named::Only(only)) if only.get(seat) != Some(&true) => Some(Standing::Disabled),
+            (Some(Place::Open), _) if outgrown => Some(Standing::Unsupported),
+            (Some(Place::Open), _) => None,
+        }
+    }
+
+    /// What a seat lacks that the request needs.
+    pub(super) fn shortfall(&self, seat: usize) -> Option<&str> {
+        match self.seats.get(seat)? {
+            Place::Unfit(what) => Some(what),
+            Place::Open | Place::Spent => None,
         }
     }
 
@@ -61,12 +74,17 @@ impl Eligibility {
     }
 }
 
-/// Whether a target can serve such a request at all. A window that is not known is taken to be large enough.
-fn fits(target: &RosterTarget, needs: &Needs) -> bool {
-    let capable = (target.tools || !needs.tools) && (target.json || !needs.json) && (target.vision || !needs.vision);
+/// What a target lacks to serve such a request. A window that is not known is taken to be large enough.
+fn lacking(target: &RosterTarget, needs: &Needs) -> Option<&'static str> {
     // The count of input tokens is an estimate from above, so a target is ruled out only by a third more than its window.
     let window = target.context_window.unwrap_or(u32::MAX);
-    capable && u64::from(needs.input_tokens) <= u64::from(window) * 4 / 3
+    match () {
+        () if needs.tools && !target.tools => Some("it takes no tools"),
+        () if needs.json && !target.json => Some("it cannot be held to JSON"),
+        () if needs.vision && !target.vision => Some("it sees no images"),
+        () if u64::from(needs.input_tokens) > u64::from(window) * 4 / 3 => Some("its context window is too small"),
+        () => None,
+    }
 }
 
 /// The output tokens to reckon with: what the request asks for, else what the defaults will ask for, else 4,096.
@@ -96,7 +114,7 @@ mod tests {
     }
 
     fn eligibility(roster: &[RosterTarget], needs: &Needs) -> Eligibility {
-        Eligibility::new(roster.iter(), needs, Named::Nobody)
+        Eligibility::new(roster.iter().map(|target| (target, None)), needs, Named::Nobody)
     }
 
     #[test]
@@ -106,6 +124,18 @@ mod tests {
         let eligibility = eligibility(&roster, &Needs { vision: true, ..Needs::default() });
 
         assert_eq!(eligibility.standing(0, &roster[0]), Some(Standing::Unsupported));
+        assert_eq!(eligibility.standing(1, &roster[1]), None);
+    }
+
+    #[test]
+    fn rules_out_a_target_whose_protocol_could_not_be_asked_and_says_why() {
+        let roster = [target("a", None), target("b", None)];
+        let shortfalls = [Some("several answers at once".to_owned()), None];
+
+        let eligibility = Eligibility::new(roster.iter().zip(shortfalls), &Needs::default(), Named::Nobody);
+
+        assert_eq!(eligibility.standing(0, &roster[0]), Some(Standing::Unsupported));
+        assert_eq!(eligibility.shortfall(0), Some("several answers at once"));
         assert_eq!(eligibility.standing(1, &roster[1]), None);
     }
 
@@ -137,7 +167,10 @@ mod tests {
     fn leaves_only_the_seats_a_request_insists_on() {
         let roster = [target("a", None), target("b", None)];
 
-        let eligibility = Eligibility::new(roster.iter(), &Needs::default(), Named::Only(vec![false, true]));
+        let eligibility = {
+            let roster = roster.iter().map(|target| (target, None));
+            Eligibility::new(roster, &Needs::default(), Named::Only(vec![false, true]))
+        };
 
         assert_eq!(eligibility.standing(0, &roster[0]), Some(Standing::Disabled));
         assert_eq!(eligibility.standing(1, &roster[1]), None);

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::types::{Failure, Outcome, Standing, State};
+use crate::guard::AttemptKind;
+use crate::types::{Failure, NanoUsd, Outcome, Standing, State};
 
 use super::RouteError;
 use super::journey::Journey;
 use super::route::Seat;
 
-impl Journey<'_> {
+impl Journey {
     /// What it comes to when nobody has served the request.
     pub(super) fn exhausted(&mut self) -> RouteError {
         let now = self.router.clock.now();
-        let states = self.states(now);
+        let states = self.states(now, NanoUsd::ZERO);
         let waits = states.iter().filter_map(|state| state.standing.wait_ms()).filter(|ms| *ms > 0);
         let retry_after = waits.min().map(|ms| Duration::from_millis(ms.into()));
         let (id, attempts) = (self.story.id(), self.story.attempts().to_vec());
@@ -28,7 +29,8 @@ impl Journey<'_> {
             return RouteError::BudgetExceeded { id, reason, estimated, attempts };
         }
         let seats = self.route.roster.iter().zip(&states);
-        let reasons = seats.map(|(seat, state)| self.reason(seat, state.standing)).collect();
+        let reasons =
+            seats.enumerate().map(|(index, (seat, state))| self.reason(index, seat, state.standing)).collect();
         RouteError::Unavailable { id, reasons, retry_after }
     }
 
@@ -65,9 +67,12 @@ impl Journey<'_> {
     }
 
     /// A target and why it cannot take the request now.
-    fn reason(&self, seat: &Seat, standing: Standing) -> String {
+    fn reason(&self, index: usize, seat: &Seat, standing: Standing) -> String {
         let why = match standing {
-            Standing::Unsupported => "lacks what the request needs".to_owned(),
+            Standing::Unsupported => {
+                let what = self.eligibility.shortfall(index).unwrap_or("its context window is too small");
+                format!("cannot serve this request: {what}")
+            }
             other => self.denial(seat).unwrap_or_else(|| other.name().to_owned()),
         };
         format!("{}: {why}", seat.name)
@@ -76,7 +81,11 @@ impl Journey<'_> {
     /// The guard's own words for not admitting the request; `None` where it would.
     fn denial(&self, seat: &Seat) -> Option<String> {
         let (now, wall) = (self.router.clock.now(), self.router.clock.wall());
-        let denied = self.router.guard.admit(seat.target, &self.claim(seat, false), now, wall).err()?;
+        let denied = self
+            .router
+            .guard
+            .admit(seat.target, &self.claim(seat, AttemptKind::Plain, NanoUsd::ZERO), now, wall)
+            .err()?;
         Some(denied.to_string())
     }
 }

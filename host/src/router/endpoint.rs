@@ -1,5 +1,6 @@
 //! A provider as an attempt needs it: where to send, what to send along, and how long to wait.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use indexmap::IndexMap;
 use url::Url;
 
 use crate::config::{ApiKey, Credentials, GenerationDefaults, Protocol, ProviderConfig, Timeouts};
-use crate::provider::headers;
+use crate::provider::{Dialect, headers};
 use crate::transport::HttpCall;
 use crate::types::{Failure, FailureKind};
 
@@ -22,7 +23,9 @@ pub struct Endpoint {
     pub name: Arc<str>,
     /// How it is spoken to.
     pub protocol: Protocol,
-    url: Url,
+    base_url: Url,
+    /// How its tongue differs from its protocol's.
+    pub dialect: &'static Dialect,
     own_headers: IndexMap<String, String>,
     /// What its keys are called.
     pub key_names: Vec<String>,
@@ -30,6 +33,8 @@ pub struct Endpoint {
     pub timeouts: Timeouts,
     /// Generation settings for requests that say nothing.
     pub defaults: GenerationDefaults,
+    /// The models that go on with an answer that has begun, or do not, by the operator's own word.
+    prefill: HashMap<String, bool>,
 }
 
 impl Endpoint {
@@ -39,7 +44,8 @@ impl Endpoint {
         Self {
             name: name.into(),
             protocol: config.kind,
-            url: config.kind.chat_url(&config.base_url),
+            base_url: config.base_url.clone(),
+            dialect: Dialect::of(name, &config.base_url),
             own_headers: config.headers.clone(),
             key_names: match &config.credentials {
                 Credentials::Keys(keys) => keys.iter().map(|key| key.name.clone()).collect(),
@@ -47,22 +53,34 @@ impl Endpoint {
             },
             timeouts: config.timeouts,
             defaults: config.defaults,
+            prefill: config.models.iter().filter_map(|model| Some((model.id.clone(), model.prefill?))).collect(),
         }
     }
 
-    /// The call that carries a body with one of the provider's keys.
+    /// The call that carries a body for one of the provider's models with one of its keys.
     ///
     /// # Errors
     /// When the key cannot stand in a header.
-    pub(super) fn call(&self, key: Option<&ApiKey>, body: Bytes, streaming: bool) -> Result<HttpCall, Failure> {
+    pub(super) fn call(
+        &self,
+        model: &str,
+        key: Option<&ApiKey>,
+        body: Bytes,
+        streaming: bool,
+    ) -> Result<HttpCall, Failure> {
         let headers = headers(self.protocol, key.map(|key| &key.secret), &self.own_headers, streaming);
         Ok(HttpCall {
             provider: Arc::clone(&self.name),
-            url: self.url.clone(),
+            url: self.protocol.chat_url(&self.base_url, model, streaming),
             headers: headers.map_err(|error| Failure::new(FailureKind::Authentication, error.to_string()))?,
             body,
             connect_timeout: self.timeouts.connect,
         })
+    }
+
+    /// The operator's own word on whether a model goes on with an answer that has begun.
+    pub(super) fn prefill(&self, model: &str) -> Option<bool> {
+        self.prefill.get(model).copied()
     }
 
     /// How long the first token may take.
@@ -83,13 +101,13 @@ mod tests {
     fn calls_each_protocol_at_its_own_chat_endpoint() {
         for (kind, base, expected) in [
             (Protocol::OpenAi, "https://api.openai.com/v1", "https://api.openai.com/v1/chat/completions"),
-            (Protocol::Ollama, "http://localhost:11434", "http://localhost:11434/v1/chat/completions"),
-            (Protocol::Anthropic, "https://api.anthropic.com", "https://api.anthropic.com/v1/chat/completions"),
-            (Protocol::Gemini, "https://g.example", "https://g.example/v1beta/openai/chat/completions"),
+            (Protocol::Ollama, "http://localhost:11434", "http://localhost:11434/api/chat"),
+            (Protocol::Anthropic, "https://api.anthropic.com", "https://api.anthropic.com/v1/messages"),
+            (Protocol::Gemini, "https://g.example", "https://g.example/v1beta/models/m:generateContent"),
         ] {
             let config = ProviderConfig { kind, ..ProviderConfig::openai_compatible(base.parse().unwrap()) };
 
-            let call = Endpoint::new("p", &config).call(None, Bytes::new(), false).unwrap();
+            let call = Endpoint::new("p", &config).call("m", None, Bytes::new(), false).unwrap();
 
             assert_eq!(call.url.as_str(), expected);
         }

@@ -148,7 +148,7 @@ impl fmt::Display for Lines<'_> {
             return write!(f, " nothing was tried");
         }
         for attempt in self.0 {
-            let Some(failure) = &attempt.failure else { continue };
+            let Some(failure) = attempt.failure() else { continue };
             write!(f, "\n  {}: {failure}", attempt.target)?;
         }
         Ok(())

@@ -4,28 +4,30 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Moment, whole_ms};
-use crate::guard::Denied;
+use crate::guard::{AttemptKind, Denied};
 use crate::types::{
-    Again, Ask, AttemptPlan, CandidateRecord, ChatRequest, Elsewhere, Event, FailureKind, NanoUsd, Needs, PastAttempt,
-    Standing, Verdict,
+    Again, Ask, AttemptPlan, CandidateRecord, ChatRequest, Elsewhere, Event, Failure, FailureKind, NanoUsd, Needs,
+    PastAttempt, Standing, Verdict,
 };
 
 use super::choice::Choice;
 use super::eligibility::Eligibility;
 use super::endpoint::Endpoint;
 use super::leave::{Failed, Leave};
-use super::route::Route;
+use super::legs::Legs;
+use super::route::{Route, Seat};
 use super::story::Story;
+use super::transcript::Transcript;
 use super::{RouteError, Router};
 
 /// Requests that waited for the same probe are let go over this long, so that a recovery is not greeted by a herd.
 const SPREAD_AFTER_PROBE: Duration = Duration::from_millis(600);
 
 /// One request on its way.
-pub(super) struct Journey<'a> {
-    pub(super) router: &'a Router,
+pub(super) struct Journey {
+    pub(super) router: Arc<Router>,
     pub(super) route: Arc<Route>,
-    pub(super) request: &'a ChatRequest,
+    pub(super) request: Arc<ChatRequest>,
     pub(super) streaming: bool,
     pub(super) story: Story,
     pub(super) deadline: Moment,
@@ -39,8 +41,19 @@ pub(super) struct Journey<'a> {
     pub(super) note: Vec<u8>,
     pub(super) emergency: bool,
     pub(super) spent: NanoUsd,
+    /// What the caller has of an answer that broke off: another target goes on from there.
+    pub(super) sent: Option<Transcript>,
     used_keys: Vec<String>,
     other_key: Option<AttemptPlan>,
+}
+
+/// Whether another attempt makes sense after a failed one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Onward {
+    /// It does, as far as the failure goes.
+    Anywhere,
+    /// Every other target would say the same, or may not be asked.
+    Nowhere,
 }
 
 /// Why an attempt the strategy chose is not made.
@@ -54,18 +67,19 @@ pub(super) enum Refused {
     Guard(Denied),
 }
 
-impl<'a> Journey<'a> {
+impl Journey {
     pub(super) fn new(
-        router: &'a Router,
-        request: &'a ChatRequest,
+        router: Arc<Router>,
+        request: Arc<ChatRequest>,
         streaming: bool,
         choice: Choice,
         story: Story,
         sequence: u64,
     ) -> Self {
         let route = choice.route;
-        let needs = router.needs(request);
-        let roster = route.roster.iter().map(|seat| &seat.roster);
+        let needs = router.needs(&request);
+        let shortfalls = router.shortfalls(&request, streaming, &route.roster);
+        let roster = route.roster.iter().map(|seat| &seat.roster).zip(shortfalls);
         let eligibility = Eligibility::new(roster, &needs, choice.named);
         let began = router.clock.now();
         Self {
@@ -74,6 +88,7 @@ impl<'a> Journey<'a> {
             note: Vec::new(),
             past: Vec::new(),
             spent: NanoUsd::ZERO,
+            sent: None,
             used_keys: Vec::new(),
             other_key: None,
             decisions: 0,
@@ -99,10 +114,12 @@ impl<'a> Journey<'a> {
         if let Some(message) = ruling.fault {
             self.story.tell(Event::StrategyFault { message: message.to_string() });
         }
-        let candidates = self.route.roster.iter().zip(&ask.states).map(|(seat, state)| CandidateRecord {
+        let seats = self.route.roster.iter().zip(&ask.states).enumerate();
+        let candidates = seats.map(|(index, (seat, state))| CandidateRecord {
             target: Arc::clone(&seat.name),
             standing: state.standing,
             estimated_cost: state.estimated_cost,
+            why: self.eligibility.shortfall(index).map(Into::into),
         });
         let event = Event::Decided {
             candidates: candidates.collect(),
@@ -126,10 +143,11 @@ impl<'a> Journey<'a> {
         self.router.clock.sleep_until(until).await;
     }
 
-    /// Asks the guard for leave to send.
-    pub(super) fn admit(&mut self, plan: &AttemptPlan) -> Result<Leave<'a>, Refused> {
+    /// Asks the guard for leave to send, beside those under way.
+    pub(super) fn admit<R>(&mut self, plan: &AttemptPlan, legs: &Legs<R>) -> Result<Leave, Refused> {
         let seat = self.route.roster.get(plan.target as usize).cloned();
-        let reachable = seat.and_then(|seat| Some((self.router.endpoint(&seat)?, seat)));
+        let router = Arc::clone(&self.router);
+        let reachable = seat.and_then(|seat| Some((router.endpoint(&seat)?, seat)));
         let Some((endpoint, seat)) = reachable else { return Err(Refused::Unfit(Standing::Disabled)) };
         if let Some(standing) = self.eligibility.standing(plan.target as usize, &seat.roster) {
             return Err(Refused::Unfit(standing));
@@ -138,21 +156,26 @@ impl<'a> Journey<'a> {
         // The same request with another account's key is no retry.
         let needs_other_key = last.is_some_and(|failure| failure.again() == Again::OtherKey);
         let has_other_key = last.is_some_and(wants_other_key) && self.has_fresh_key(endpoint);
-        let claim = self.claim(&seat, last.is_some() && !has_other_key);
-        let (now, wall) = (self.router.clock.now(), self.router.clock.wall());
-        let permit = self.router.guard.admit(seat.target, &claim, now, wall).map_err(Refused::Guard)?;
+        let kind = match last {
+            _ if !legs.is_empty() => AttemptKind::Hedge,
+            Some(_) if !has_other_key => AttemptKind::Retry,
+            Some(_) | None => AttemptKind::Plain,
+        };
+        let claim = self.claim(&seat, kind, legs.worst_case());
+        let (now, wall) = (router.clock.now(), router.clock.wall());
+        let permit = router.guard.admit(seat.target, &claim, now, wall).map_err(Refused::Guard)?;
         let key = permit.key().map(|key| key.name.clone());
         if needs_other_key && key.as_ref().is_none_or(|key| self.used_keys.contains(key)) {
             return Err(Refused::NoFreshKey);
         }
         self.used_keys.extend(key);
-        Ok(Leave { permit, seat, endpoint })
+        Ok(Leave { permit, seat })
     }
 
     /// Tells why an attempt is not made, and waits where the strategy chose to wait for another request's probe.
     pub(super) async fn refused(&mut self, plan: &AttemptPlan, refused: &Refused) {
+        self.tell_refused(plan, refused);
         let Some(seat) = self.route.roster.get(plan.target as usize).cloned() else { return };
-        self.story.tell(Event::Denied { target: Arc::clone(&seat.name), why: refused.to_string() });
         if !matches!(refused, Refused::Guard(Denied::Probing)) {
             return;
         }
@@ -166,36 +189,61 @@ impl<'a> Journey<'a> {
         self.router.clock.sleep_until(until.min(self.deadline)).await;
     }
 
+    /// Tells why an attempt is not made.
+    pub(super) fn tell_refused(&mut self, plan: &AttemptPlan, refused: &Refused) {
+        if let Some(seat) = self.route.roster.get(plan.target as usize) {
+            self.story.tell(Event::Denied { target: Arc::clone(&seat.name), why: refused.to_string() });
+        }
+    }
+
     /// Takes in a failed attempt.
     ///
     /// # Errors
-    /// When no other target may have the request: it was refused on its own account.
-    pub(super) fn remember(&mut self, plan: &AttemptPlan, failed: Failed) -> Result<(), RouteError> {
+    /// When no other target may have the request: it was refused on its own account. Those under way are given up.
+    pub(super) fn remember<R>(
+        &mut self,
+        plan: &AttemptPlan,
+        failed: Failed,
+        legs: &mut Legs<R>,
+    ) -> Result<(), RouteError> {
         let Failed { failure, took, cost } = failed;
         let Some(seat) = self.route.roster.get(plan.target as usize).cloned() else { return Ok(()) };
-        self.spent = self.spent.saturating_add(cost);
         self.story.failed(&seat.name, &failure, took);
+        if self.learn(plan, &seat, &failure, took, cost) == Onward::Nowhere {
+            self.cancel(legs);
+            return Err(self.rejected(&seat, failure));
+        }
+        let router = Arc::clone(&self.router);
+        let has_other_key = router.endpoint(&seat).is_some_and(|endpoint| self.has_fresh_key(endpoint));
+        if wants_other_key(failure.kind) && has_other_key {
+            self.other_key = Some(AttemptPlan { after_ms: 0, ..*plan });
+        }
+        Ok(())
+    }
+
+    /// Learns from a failed attempt what the request may still do.
+    pub(super) fn learn(
+        &mut self,
+        plan: &AttemptPlan,
+        seat: &Seat,
+        failure: &Failure,
+        took: Duration,
+        cost: NanoUsd,
+    ) -> Onward {
+        self.spent = self.spent.saturating_add(cost);
         self.past.push(PastAttempt {
             target: plan.target,
             failure: failure.kind,
             took_ms: whole_ms(took),
             retry_after_ms: failure.retry_after.map(whole_ms),
         });
-        self.eligibility.learn(plan.target as usize, &seat.roster, &failure);
-        let ends = match failure.kind.elsewhere() {
-            Elsewhere::Nowhere => true,
-            Elsewhere::IfRouteAllows => !self.route.content_filter_falls_back,
-            Elsewhere::LargerWindow => !self.has_larger_window(),
-            Elsewhere::Any => false,
-        };
-        if ends {
-            return Err(self.rejected(&seat, failure));
+        self.eligibility.learn(plan.target as usize, &seat.roster, failure);
+        match failure.kind.elsewhere() {
+            Elsewhere::Nowhere => Onward::Nowhere,
+            Elsewhere::IfRouteAllows if !self.route.content_filter_falls_back => Onward::Nowhere,
+            Elsewhere::LargerWindow if !self.has_larger_window() => Onward::Nowhere,
+            Elsewhere::IfRouteAllows | Elsewhere::LargerWindow | Elsewhere::Any => Onward::Anywhere,
         }
-        let has_other_key = self.router.endpoint(&seat).is_some_and(|endpoint| self.has_fresh_key(endpoint));
-        if wants_other_key(failure.kind) && has_other_key {
-            self.other_key = Some(AttemptPlan { after_ms: 0, ..*plan });
-        }
-        Ok(())
     }
 
     /// Whether a provider has a key that this request has not used.
@@ -203,8 +251,8 @@ impl<'a> Journey<'a> {
         endpoint.key_names.iter().any(|key| !self.used_keys.contains(key))
     }
 
-    pub(super) fn attempt_number(&self) -> u32 {
-        u32::try_from(self.past.len()).unwrap_or(u32::MAX).saturating_add(1)
+    pub(super) fn attempt_number(&self, in_flight: usize) -> u32 {
+        u32::try_from(self.past.len() + in_flight).unwrap_or(u32::MAX).saturating_add(1)
     }
 
     fn in_words(&self, verdict: Verdict) -> String {

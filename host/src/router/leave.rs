@@ -5,14 +5,12 @@ use std::time::Duration;
 use crate::guard::Permit;
 use crate::types::{Failure, NanoUsd};
 
-use super::endpoint::Endpoint;
 use super::route::Seat;
 
 /// Leave to send: the guard's permit, and whom it is for.
-pub(super) struct Leave<'r> {
+pub(super) struct Leave {
     pub(super) permit: Permit,
     pub(super) seat: Seat,
-    pub(super) endpoint: &'r Endpoint,
 }
 
 /// An attempt that did not serve.

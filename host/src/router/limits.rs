@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use crate::clock::{Clock, Moment};
+use crate::config::HoldBack;
 use crate::types::{Failure, FailureKind};
 
 /// When an attempt has taken too long, and in which way.
@@ -15,6 +16,8 @@ pub(super) struct Limits {
     pub(super) total: Limit,
     /// The longest silence between two tokens.
     pub(super) idle: Duration,
+    /// How much of a stream is held back at first.
+    pub(super) hold_back: HoldBack,
 }
 
 /// One time limit: a moment, and the length that led to it, for the message.

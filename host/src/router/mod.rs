@@ -3,20 +3,27 @@
 // In the order a request meets them.
 mod choice;
 mod route;
+mod travel;
 mod journey;
 mod question;
 mod eligibility;
 mod leave;
+mod served;
+mod legs;
+mod outgoing;
 mod attempt;
 mod endpoint;
 mod limits;
 mod relay;
+mod seam;
+mod transcript;
 mod chunk;
 mod stream;
 mod answer;
 mod ending;
 mod estimate;
 mod error;
+mod error_json;
 mod story;
 
 use std::sync::Arc;
@@ -29,12 +36,11 @@ use crate::accounting::Accounts;
 use crate::clock::Clock;
 use crate::config::{GenerationDefaults, Purpose};
 use crate::guard::Guard;
-use crate::provider::Completion;
 use crate::random::Random;
 use crate::transport::Transport;
-use crate::types::{ChatRequest, Needs, Observer, Outcome, RequestId, RequestRecord, TargetName, Verdict};
+use crate::types::{ChatRequest, Needs, Observer, Outcome, RequestId, RequestRecord, TargetName};
 
-use attempt::{Served, Shape, Whole};
+use attempt::{Shape, Whole};
 use choice::nearest;
 use journey::Journey;
 use relay::Streamed;
@@ -78,13 +84,13 @@ impl Router {
     /// # Errors
     /// When no target can serve it within its bounds; see [`RouteError`].
     pub async fn answer(
-        &self,
-        request: &ChatRequest,
+        self: &Arc<Self>,
+        request: Arc<ChatRequest>,
         observer: Option<Arc<dyn Observer>>,
     ) -> Result<Answer, RouteError> {
         let mut journey = self.depart(request, Whole::STREAMING, observer)?;
-        match self.travel::<Whole>(&mut journey).await {
-            Ok(served) => Ok(self.arrive(journey, served)),
+        match journey.travel::<Whole>().await {
+            Ok(served) => Ok(journey.arrive(served)),
             Err(error) => match journey.end_failed(&error) {
                 Some(text) => Ok(Answer::of_fallback_text(&journey, text)),
                 None => Err(error),
@@ -98,53 +104,28 @@ impl Router {
     /// When no target can serve it within its bounds; see [`RouteError`].
     pub async fn open(
         self: &Arc<Self>,
-        request: &ChatRequest,
+        request: Arc<ChatRequest>,
         observer: Option<Arc<dyn Observer>>,
     ) -> Result<AnswerStream, RouteError> {
         let mut journey = self.depart(request, Streamed::STREAMING, observer)?;
-        let travelled = self.travel::<Streamed>(&mut journey).await;
-        let strategy = Arc::clone(&journey.route.strategy_name);
-        match travelled {
-            Ok(served) => {
-                self.remember_success(&journey, &served);
-                Ok(AnswerStream::of_provider(Arc::clone(self), served, strategy, journey.story))
-            }
+        match journey.travel::<Streamed>().await {
+            Ok(served) => Ok(AnswerStream::of_provider(journey, served)),
             Err(error) => match journey.end_failed(&error) {
-                Some(text) => Ok(AnswerStream::of_fallback_text(Arc::clone(self), &text, strategy, journey.story)),
+                Some(text) => Ok(AnswerStream::of_fallback_text(&journey, &text)),
                 None => Err(error),
             },
         }
     }
 
-    /// The loop. Bounded by attempts, decisions and the deadline; every way out of it is a value.
-    async fn travel<S: Shape>(&self, journey: &mut Journey<'_>) -> Result<Served<S::Received>, RouteError> {
-        while let Some(ask) = journey.question() {
-            let Verdict::Attempt(plan) = journey.decide(&ask) else { break };
-            journey.wait(&plan).await;
-            let leave = match journey.admit(&plan) {
-                Ok(leave) => leave,
-                Err(refused) => {
-                    journey.refused(&plan, &refused).await;
-                    continue;
-                }
-            };
-            match self.attempt::<S>(journey, &plan, leave).await {
-                Ok(served) => return Ok(served),
-                Err(failed) => journey.remember(&plan, failed)?,
-            }
-        }
-        Err(journey.exhausted())
-    }
-
     /// Finds the request's route and opens its record.
-    fn depart<'a>(
-        &'a self,
-        request: &'a ChatRequest,
+    fn depart(
+        self: &Arc<Self>,
+        request: Arc<ChatRequest>,
         streaming: bool,
         observer: Option<Arc<dyn Observer>>,
-    ) -> Result<Journey<'a>, RouteError> {
-        let choice = self.choose(request)?;
-        self.purpose(request)?;
+    ) -> Result<Journey, RouteError> {
+        let choice = self.choose(&request)?;
+        self.purpose(&request)?;
         self.guard.begin(self.clock.now());
         let id = RequestId((u128::from(self.random.next()) << 64) | u128::from(self.random.next()));
         let record = RequestRecord {
@@ -163,31 +144,7 @@ impl Router {
         };
         let story = Story::begin(record, observer, Arc::clone(&self.accounts), Arc::clone(&self.clock));
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
-        Ok(Journey::new(self, request, streaming, choice, story, sequence))
-    }
-
-    /// Settles a whole reply and makes it an answer.
-    fn arrive(&self, mut journey: Journey<'_>, served: Served<Completion>) -> Answer {
-        self.remember_success(&journey, &served);
-        let (now, wall) = (self.clock.now(), self.clock.wall());
-        let usage = served.received.usage;
-        let settled = served.flight.served(usage, served.quota_left, now, wall);
-        journey.story.end_served(&served.target, usage, settled.cost);
-        Answer {
-            text: served.received.text,
-            target: Some(served.target),
-            usage,
-            cost: settled.cost,
-            body: served.received.body,
-            ..Answer::empty(&journey)
-        }
-    }
-
-    fn remember_success<R>(&self, journey: &Journey<'_>, served: &Served<R>) {
-        if !journey.route.prefer_for.is_zero() {
-            let now = self.clock.now();
-            self.guard.prefer(&journey.route.name, served.id, journey.route.prefer_for, now);
-        }
+        Ok(Journey::new(Arc::clone(self), request, streaming, choice, story, sequence))
     }
 
     fn route(&self, name: &str) -> Option<Arc<Route>> {

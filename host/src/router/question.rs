@@ -3,28 +3,29 @@
 use std::sync::Arc;
 
 use crate::clock::{Moment, whole_ms};
-use crate::guard::Claim;
-use crate::types::{Ask, Standing, State};
+use crate::guard::{AttemptKind, Claim};
+use crate::types::{Ask, NanoUsd, Standing, State};
 
 use super::eligibility::output_bound;
 use super::journey::Journey;
+use super::legs::Legs;
 use super::route::Seat;
 
-impl Journey<'_> {
+impl Journey {
     /// The next question for the strategy; `None` when the request has used up its attempts, decisions or time.
-    pub(super) fn question(&mut self) -> Option<Ask> {
+    pub(super) fn question<R>(&mut self, legs: &Legs<R>) -> Option<Ask> {
         let now = self.router.clock.now();
-        let attempts_left = self.attempts_left();
+        let attempts_left = self.attempts_left(legs.iter().count());
         if attempts_left == 0 || self.decisions >= self.route.max_decisions() || now >= self.deadline {
             return None;
         }
         self.decisions += 1;
         self.emergency = false;
-        let mut states = self.states(now);
+        let mut states = self.states(now, legs.worst_case());
         let waits = |state: &State| !matches!(state.standing, Standing::Ready | Standing::Probing);
         if self.route.emergency && states.iter().all(waits) {
             self.emergency = true;
-            states = self.states(now);
+            states = self.states(now, legs.worst_case());
         }
         Some(Ask {
             sequence: self.sequence,
@@ -35,7 +36,7 @@ impl Journey<'_> {
             streaming: self.streaming,
             labels: Arc::clone(&self.labels),
             attempts: self.past.clone(),
-            in_flight: Vec::new(),
+            in_flight: legs.iter().map(|leg| leg.plan.target).collect(),
             preferred: self.preferred_seat(now),
             emergency: self.emergency,
             attempts_left,
@@ -47,15 +48,16 @@ impl Journey<'_> {
         })
     }
 
-    /// Every seat's state: the request's own word first, then the guard's.
-    pub(super) fn states(&self, now: Moment) -> Vec<State> {
+    /// Every seat's state: the request's own word first, then the guard's. `under_way` is what attempts under way cost at most.
+    pub(super) fn states(&self, now: Moment, under_way: NanoUsd) -> Vec<State> {
         let wall = self.router.clock.wall();
         let seats = self.route.roster.iter().enumerate();
         let forced = self.router.guard.forced(now).and_then(|place| self.router.endpoints.get(place));
         let forced = forced.map(|endpoint| &*endpoint.name);
         let mut states: Vec<State> = seats
             .map(|(index, seat)| {
-                let mut state = self.router.guard.state(seat.target, &self.claim(seat, false), now, wall);
+                let mut state =
+                    self.router.guard.state(seat.target, &self.claim(seat, AttemptKind::Plain, under_way), now, wall);
                 if let Some(standing) = self.eligibility.standing(index, &seat.roster) {
                     state.standing = standing;
                 } else if forced.is_some_and(|provider| provider != &*seat.name.provider) {
@@ -65,14 +67,31 @@ impl Journey<'_> {
             })
             .collect();
         self.hold_back_unnamed(&mut states);
+        self.hold_back_those_who_begin_anew(&mut states);
         states
+    }
+
+    /// While an untried target that goes on with a broken answer is usable, those that would begin it anew are not shown as
+    /// usable.
+    fn hold_back_those_who_begin_anew(&self, states: &mut [State]) {
+        if self.sent.is_none() {
+            return;
+        }
+        let goes_on: Vec<bool> = self.route.roster.iter().map(|seat| self.can_go_on(seat)).collect();
+        let usable = |state: &State| matches!(state.standing, Standing::Ready | Standing::Probing);
+        let mut seats = states.iter().zip(&goes_on).enumerate();
+        if !seats.any(|(seat, (state, goes_on))| *goes_on && usable(state) && self.is_untried(seat)) {
+            return;
+        }
+        for (state, _) in states.iter_mut().zip(&goes_on).filter(|(_, goes_on)| !**goes_on) {
+            state.standing = Standing::Unsupported;
+        }
     }
 
     /// While a target the request names is ready and has not been tried, the others are not shown as usable.
     fn hold_back_unnamed(&self, states: &mut [State]) {
-        let untried = |seat: usize| !self.past.iter().any(|past| past.target as usize == seat);
         let waiting = |(seat, state): (usize, &State)| {
-            self.eligibility.is_named_first(seat) && state.standing == Standing::Ready && untried(seat)
+            self.eligibility.is_named_first(seat) && state.standing == Standing::Ready && self.is_untried(seat)
         };
         if !states.iter().enumerate().any(waiting) {
             return;
@@ -84,28 +103,34 @@ impl Journey<'_> {
         }
     }
 
+    fn is_untried(&self, seat: usize) -> bool {
+        !self.past.iter().any(|past| past.target as usize == seat)
+    }
+
     fn preferred_seat(&self, now: Moment) -> Option<u32> {
         let preferred = self.router.guard.preferred(&self.route.name, now)?;
         let seat = self.route.roster.iter().position(|seat| seat.target == preferred)?;
         u32::try_from(seat).ok()
     }
 
-    pub(super) fn claim(&self, seat: &Seat, is_retry: bool) -> Claim {
+    /// What the request asks of the guard at a seat. What attempts under way cost at most counts as spent by the request:
+    /// nobody can get it back.
+    pub(super) fn claim(&self, seat: &Seat, kind: AttemptKind, under_way: NanoUsd) -> Claim {
         Claim {
             input_tokens: self.needs.input_tokens,
             max_output_tokens: self.output_bound(Some(seat)),
-            spent: self.spent,
-            is_retry,
+            spent: self.spent.saturating_add(under_way),
+            kind,
             emergency: self.emergency,
         }
     }
 
     /// The output tokens to reckon with at a seat.
     pub(super) fn output_bound(&self, seat: Option<&Seat>) -> u32 {
-        output_bound(self.request, &self.needs, self.router.default_max_tokens(self.request, seat))
+        output_bound(&self.request, &self.needs, self.router.default_max_tokens(&self.request, seat))
     }
 
-    fn attempts_left(&self) -> u32 {
-        self.route.max_attempts.saturating_sub(u32::try_from(self.past.len()).unwrap_or(u32::MAX))
+    fn attempts_left(&self, in_flight: usize) -> u32 {
+        self.route.max_attempts.saturating_sub(u32::try_from(self.past.len() + in_flight).unwrap_or(u32::MAX))
     }
 }

@@ -5,14 +5,19 @@ use std::collections::VecDeque;
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 
-use crate::clock::Clock;
-use crate::provider::{ChunkFacts, Completion, EventFault, content_filtered, decode, decode_event, is_filtered};
-use crate::transport::{ByteStream, SseError, SseEvent, SseSplitter};
+use crate::clock::{Clock, Moment};
+use crate::config::Protocol;
+use crate::provider::{ChunkFacts, Completion, Decoder, EventFault, content_filtered, decode, is_filtered};
+use crate::transport::{ByteStream, Splitter, SseError, SseEvent};
 use crate::types::{Failure, FailureKind, Usage};
 
 use super::attempt::{Line, Shape, read_whole};
-use super::chunk::{Chunk, as_event};
+use super::chunk::{Chunk, as_event, calls_of, remainder};
 use super::limits::{Limit, Limits};
+use super::seam::{Differs, Joined};
+
+/// The most bytes of a stream that are held back.
+const MOST_HELD: usize = 256 << 10;
 
 /// The most bytes of comments that are kept for the next chunk.
 const MOST_COMMENTS: usize = 64 << 10;
@@ -24,28 +29,49 @@ impl Shape for Streamed {
     const STREAMING: bool = true;
     type Received = Relay;
 
-    async fn receive(clock: &dyn Clock, limits: &Limits, line: Line, body: ByteStream) -> Result<Relay, Failure> {
+    async fn receive(clock: &dyn Clock, limits: &Limits, line: Line, mut body: ByteStream) -> Result<Relay, Failure> {
         if is_whole(&line) {
-            let body = read_whole(clock, limits.first_token, body).await?;
-            let completion = decode(line.protocol, &line.head(clock), &body)?;
-            return Ok(Relay::of_whole(line, completion));
+            let whole = read_whole(clock, limits.first_token, body).await?;
+            if !begins_like_events(&whole) {
+                let completion = decode(line.protocol, &line.head(clock), &whole, &line.reading)?;
+                return Relay::of_whole(line, completion);
+            }
+            body = Box::pin(futures_util::stream::iter([Ok(whole)]));
         }
         let mut relay = Relay::new(line, body);
         relay.read_to_first_token(clock, limits).await?;
+        relay.hold_back(clock, limits).await?;
         Ok(relay)
+    }
+
+    fn began(received: &Relay, now: Moment) -> Moment {
+        received.began.unwrap_or(now)
     }
 }
 
 /// Reads a provider's stream event by event and knows whether it came to its end.
 pub(super) struct Relay {
+    decoder: Decoder,
     line: Line,
     body: Option<ByteStream>,
-    splitter: SseSplitter,
+    splitter: Splitter,
     ready: VecDeque<Chunk>,
     comments: BytesMut,
     ending: Ending,
+    /// When the first token came.
+    began: Option<Moment>,
+    /// Events that carried a token.
+    tokens: u64,
+    /// An event could not be read: it may have held a piece of the answer.
+    has_unread: bool,
+    /// Another target had begun the answer, and this one goes on with it.
+    was_begun: bool,
+    /// How it broke before anybody had asked for more.
+    broken: Option<Failure>,
+    /// The answer is not the one that another target had begun.
+    pub(super) differs: bool,
     /// What the provider counted, where it has said.
-    pub(super) usage: Option<Usage>,
+    usage: Option<Usage>,
     /// Why the answer ended, where it has.
     pub(super) finish_reason: Option<String>,
 }
@@ -63,8 +89,8 @@ enum Ending {
 
 /// What the next bytes of a stream brought.
 enum Step {
-    /// A chunk, and whether it carries a token.
-    Chunk(Chunk, bool),
+    /// A chunk, unless the caller has it already, and whether it carries a token.
+    Chunk(Option<Chunk>, bool),
     /// The end.
     End,
 }
@@ -72,48 +98,114 @@ enum Step {
 impl Relay {
     fn new(line: Line, body: ByteStream) -> Self {
         Self {
-            line,
+            decoder: Decoder::new(line.protocol, line.reading.clone()),
             body: Some(body),
-            splitter: SseSplitter::new(),
+            splitter: splitter(line.protocol),
             ready: VecDeque::new(),
             comments: BytesMut::new(),
             ending: Ending::Open,
+            began: None,
+            tokens: 0,
+            has_unread: false,
+            was_begun: line.seam.may_end_empty(),
+            line,
+            broken: None,
+            differs: false,
             usage: None,
             finish_reason: None,
         }
     }
 
     /// A whole reply in answer to a request for a stream: one chunk and the end.
-    fn of_whole(line: Line, completion: Completion) -> Self {
-        let chunk = Chunk { raw: as_event(&completion.body), text: completion.text };
-        Self {
-            line,
-            body: None,
-            splitter: SseSplitter::new(),
-            ready: VecDeque::from([chunk]),
-            comments: BytesMut::new(),
-            ending: Ending::Finished,
+    fn of_whole(line: Line, completion: Completion) -> Result<Self, Failure> {
+        let Some(event) = as_event(&completion.body) else {
+            let words = "a whole reply to a request for a stream, which cannot be written as an event";
+            return Err(Failure::new(FailureKind::MalformedReply, words).with_status(line.status));
+        };
+        let facts = ChunkFacts {
+            calls: calls_of(&event),
+            has_content: true,
+            finish_reason: completion.finish_reason.or_else(|| Some("stop".to_owned())),
             usage: completion.usage,
-            finish_reason: completion.finish_reason,
+            model: completion.model,
+            text: completion.text,
+            ..ChunkFacts::default()
+        };
+        let mut relay = Self { body: None, ..Self::new(line, Box::pin(futures_util::stream::empty())) };
+        if let Step::Chunk(Some(chunk), _) = relay.chunk(facts, event)? {
+            relay.ready.push_back(chunk);
         }
+        Ok(relay)
     }
 
     /// Holds events back until one carries a token, so that a failure before it is nobody's loss.
     async fn read_to_first_token(&mut self, clock: &dyn Clock, limits: &Limits) -> Result<(), Failure> {
         let mut held = VecDeque::new();
         loop {
-            match limits.first_token.bound(clock, self.step(clock)).await?? {
-                Step::Chunk(chunk, has_token) => {
-                    held.push_back(chunk);
-                    if has_token {
+            match limits.first_token.bound(clock, self.step(clock)).await? {
+                // That shows the provider at work, however little use it is here.
+                Err(failure) if self.differs => {
+                    self.broken = Some(failure);
+                    return Ok(());
+                }
+                Err(failure) => return Err(failure),
+                Ok(Step::Chunk(chunk, has_token)) => {
+                    held.extend(chunk);
+                    if has_token || self.ends_empty_rightly() {
                         self.ready = held;
+                        self.began = Some(clock.now());
                         return Ok(());
                     }
                     self.refuse_empty_end()?;
                 }
-                Step::End => return Err(self.ended_without_token()),
+                // A model may think until its tokens are used up, and have said nothing.
+                Ok(Step::End) if self.finish_reason.as_deref() == Some("length") => {
+                    self.ready = held;
+                    return Ok(());
+                }
+                Ok(Step::End) => return Err(self.ended_without_token()),
             }
         }
+    }
+
+    /// Holds more events back where the route wants that: a failure among them is nobody's loss either.
+    async fn hold_back(&mut self, clock: &dyn Clock, limits: &Limits) -> Result<(), Failure> {
+        let until = limits.hold_back.time.map(|time| clock.now() + time);
+        let (mut tokens, mut bytes) = (1, 0);
+        while self.broken.is_none()
+            && tokens < limits.hold_back.tokens
+            && bytes < MOST_HELD
+            && self.ending == Ending::Open
+        {
+            let idle = Limit::after("token", clock.now(), limits.idle).or(limits.total);
+            let read = async {
+                match until {
+                    Some(until) => tokio::select! {
+                        biased;
+                        step = self.step(clock) => Some(step),
+                        () = clock.sleep_until(until) => None,
+                    },
+                    None => Some(self.step(clock).await),
+                }
+            };
+            match idle.bound(clock, read).await? {
+                Some(step) => match step? {
+                    Step::Chunk(chunk, has_token) => {
+                        tokens += u32::from(has_token);
+                        bytes += chunk.as_ref().map_or(0, |chunk| chunk.raw.len());
+                        self.ready.extend(chunk);
+                    }
+                    Step::End => return Ok(()),
+                },
+                None => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    /// An answer that another target had nearly ended may have had nothing left to say.
+    fn ends_empty_rightly(&self) -> bool {
+        self.ending != Ending::Open && self.was_begun
     }
 
     /// The next chunk; `None` at the end of a whole answer.
@@ -124,14 +216,39 @@ impl Relay {
         if let Some(chunk) = self.ready.pop_front() {
             return Ok(Some(chunk));
         }
-        let idle = Limit::after("token", clock.now(), limits.idle).or(limits.total);
-        match idle.bound(clock, self.step(clock)).await {
-            Ok(Ok(Step::Chunk(chunk, _))) => Ok(Some(chunk)),
-            Ok(Ok(Step::End)) => Ok(None),
-            // The answer was whole: whatever happens to what should have followed is no loss.
-            Ok(Err(_)) | Err(_) if self.ending != Ending::Open => Ok(None),
-            Ok(Err(failure)) | Err(failure) => Err(failure),
+        if let Some(failure) = self.broken.take() {
+            return Err(failure);
         }
+        let mut idle = Limit::after("token", clock.now(), limits.idle).or(limits.total);
+        loop {
+            match idle.bound(clock, self.step(clock)).await {
+                Ok(Ok(Step::Chunk(Some(chunk), _))) => return Ok(Some(chunk)),
+                // The caller has it; it shows all the same that the provider is at work.
+                Ok(Ok(Step::Chunk(None, _))) => {
+                    idle = Limit::after("token", clock.now(), limits.idle).or(limits.total);
+                }
+                Ok(Ok(Step::End)) => return self.end(),
+                // The answer was whole: whatever happens to what should have followed is no loss.
+                Ok(Err(_)) | Err(_) if self.ending != Ending::Open => return self.end(),
+                Ok(Err(failure)) | Err(failure) => return Err(failure),
+            }
+        }
+    }
+
+    /// The end of an answer. Where an event could not be read, the answer is whole only if it has all the tokens that were
+    /// counted.
+    fn end(&mut self) -> Result<Option<Chunk>, Failure> {
+        let has_all = self.usage.is_some_and(|usage| self.tokens >= usage.output);
+        if self.has_unread && !has_all {
+            let words = "an event that could not be read may have held a piece of the answer";
+            return Err(Failure::new(FailureKind::Interrupted, words));
+        }
+        Ok(None)
+    }
+
+    /// What the provider counted, where that can be believed: an answer of some words never took no tokens.
+    pub(super) fn usage(&self) -> Option<Usage> {
+        self.usage.filter(|usage| usage.output > 0 || self.tokens == 0)
     }
 
     async fn step(&mut self, clock: &dyn Clock) -> Result<Step, Failure> {
@@ -161,7 +278,8 @@ impl Relay {
             Some(Err(error)) => return Err(error.failure()),
             None => {
                 self.body = None;
-                let rest = std::mem::take(&mut self.splitter).finish().map_err(SseError::failure)?;
+                let splitter = std::mem::replace(&mut self.splitter, Splitter::events());
+                let rest = splitter.finish().map_err(SseError::failure)?;
                 let step = rest.map(|event| self.take(event, clock)).transpose()?.flatten();
                 if self.ending == Ending::Open {
                     return Err(Failure::new(FailureKind::Interrupted, "the stream ended before the answer did"));
@@ -178,33 +296,67 @@ impl Relay {
             self.keep_comment(&event.raw);
             return Ok(None);
         };
-        match decode_event(self.line.protocol, &self.line.head(clock), event.name(), data) {
+        match self.decoder.decode(&self.line.head(clock), event.name(), data) {
             Ok(facts) if facts.done => {
                 let whole = self.ending != Ending::Open;
                 self.ending = Ending::Closed;
                 self.body = None;
                 if whole { Ok(Some(Step::End)) } else { Err(self.ended_without_finish()) }
             }
-            Ok(facts) => Ok(Some(self.chunk(facts, event.raw))),
+            Ok(facts) => self.chunk(facts, event.raw).map(Some),
             Err(EventFault::Failure(failure)) => Err(*failure),
-            // One unreadable event is passed over: if it held the end, the stream will be found to lack one.
-            Err(EventFault::Malformed(_)) => Ok(None),
+            // One unreadable event is passed over: if it held the end, the stream will be found to lack one, and if it held a
+            // token, the count will not be right.
+            Err(EventFault::Malformed(_)) => {
+                self.has_unread |= self.ending == Ending::Open;
+                Ok(None)
+            }
         }
     }
 
-    fn chunk(&mut self, facts: ChunkFacts, raw: Bytes) -> Step {
+    fn chunk(&mut self, mut facts: ChunkFacts, raw: Bytes) -> Result<Step, Failure> {
         self.usage = facts.usage.or(self.usage);
+        let joined = self.line.seam.join(&facts).map_err(|Differs| self.begins_differently())?;
         if facts.finish_reason.is_some() {
-            self.finish_reason = facts.finish_reason;
+            self.finish_reason = facts.finish_reason.take();
             self.ending = Ending::Finished;
         }
-        let raw = if self.comments.is_empty() {
-            raw
-        } else {
-            self.comments.extend_from_slice(&raw);
-            self.comments.split().freeze()
+        let own = facts.event.take();
+        let is_silent = facts.is_usage_only && !self.line.reading.stream_usage;
+        let has_token = facts.has_content;
+        self.tokens += u64::from(has_token);
+        let event = match &own {
+            Some(event) if event.is_empty() => return Ok(Step::Chunk(None, has_token)),
+            Some(event) => event,
+            None => &raw,
         };
-        Step::Chunk(Chunk { text: facts.text, raw }, facts.has_content)
+        let chunk = match joined {
+            Joined::Nothing => None,
+            Joined::Whole if is_silent => None,
+            Joined::Whole if own.is_none() => {
+                Some(Chunk { text: facts.text, calls: facts.calls, raw: self.with_comments(raw) })
+            }
+            Joined::Whole => Some(Chunk { text: facts.text, calls: facts.calls, raw: event.clone() }),
+            Joined::Rest { text, calls } => {
+                let raw = remainder(event, &text, &calls);
+                Some(Chunk { text, calls, raw })
+            }
+        };
+        Ok(Step::Chunk(chunk, has_token))
+    }
+
+    /// An event with the comments that came before it.
+    fn with_comments(&mut self, raw: Bytes) -> Bytes {
+        if self.comments.is_empty() {
+            return raw;
+        }
+        self.comments.extend_from_slice(&raw);
+        self.comments.split().freeze()
+    }
+
+    fn begins_differently(&mut self) -> Failure {
+        self.differs = true;
+        Failure::new(FailureKind::Interrupted, "the answer that was begun anew is not the one that was broken off")
     }
 
     /// Comments and blank lines travel with the next chunk, so that the bytes stay the provider's; a flood of them is dropped.
@@ -232,9 +384,25 @@ impl Relay {
     }
 }
 
+/// How a protocol's streams are told apart into events.
+fn splitter(protocol: Protocol) -> Splitter {
+    match protocol {
+        Protocol::OpenAi | Protocol::Anthropic | Protocol::Gemini => Splitter::events(),
+        Protocol::Ollama => Splitter::lines(),
+    }
+}
+
+/// Whether a reply that is announced as whole is a stream all the same: OpenAI's own has been seen to call itself JSON.
+fn begins_like_events(body: &[u8]) -> bool {
+    let body = body.trim_ascii_start();
+    body.starts_with(b"data:") || body.starts_with(b"event:")
+}
+
 /// Whether a reply to a request for a stream is announced as something else: nothing, a whole completion, a web page.
 fn is_whole(line: &Line) -> bool {
     let kind = line.headers.get(http::header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
-    line.status == 204 || kind.eq_ignore_ascii_case("application/json") || kind.eq_ignore_ascii_case("text/html")
+    // Ollama's stream is JSON, too, line by line.
+    let is_json = kind.eq_ignore_ascii_case("application/json") && line.protocol != Protocol::Ollama;
+    line.status == 204 || is_json || kind.eq_ignore_ascii_case("text/html")
 }

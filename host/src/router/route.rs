@@ -3,7 +3,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use crate::config::RouteConfig;
+use crate::config::{HoldBack, OnInterrupt, RouteConfig};
 use crate::guard::Target;
 use crate::strategy::Supervised;
 use crate::types::{RosterTarget, TargetId, TargetName};
@@ -30,6 +30,10 @@ pub struct Route {
     pub prefer_for: Duration,
     /// Whether a refusal on grounds of content may be taken elsewhere.
     pub content_filter_falls_back: bool,
+    /// What becomes of a stream that breaks after part of it reached the caller.
+    pub on_interrupt: OnInterrupt,
+    /// How much of a stream is held back at first.
+    pub hold_back: HoldBack,
     /// The text to answer with when every provider failed.
     pub fallback_text: Option<String>,
 }
@@ -80,6 +84,8 @@ impl Route {
             emergency: config.emergency,
             prefer_for: config.prefer_for,
             content_filter_falls_back: config.content_filter_falls_back,
+            on_interrupt: config.on_interrupt,
+            hold_back: config.hold_back,
             fallback_text: config.fallback_text.clone(),
             roster,
         }

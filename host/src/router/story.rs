@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::accounting::Accounts;
 use crate::clock::{Clock, Moment};
 use crate::types::{
-    AttemptRecord, Event, Failure, NanoUsd, Observer, Outcome, RequestId, RequestRecord, TargetName, Usage,
+    AttemptEnd, AttemptRecord, Event, Failure, NanoUsd, Observer, Outcome, RequestId, RequestRecord, TargetName, Usage,
 };
 
 /// Writes one request's record. Dropped without an end, it enters the request as abandoned: the caller went away.
@@ -45,27 +45,34 @@ impl Story {
 
     /// Takes note of a failed HTTP call.
     pub(super) fn failed(&mut self, target: &Arc<TargetName>, failure: &Failure, took: Duration) {
-        self.attempted(target, Some(failure.clone()), took);
+        self.attempted(target, AttemptEnd::Failed(failure.clone()), took);
         self.tell(Event::Failed { target: Arc::clone(target), failure: failure.clone(), took });
     }
 
     /// Takes note of a HTTP call that served.
     pub(super) fn served(&mut self, target: &Arc<TargetName>, took: Duration) {
-        self.attempted(target, None, took);
+        self.attempted(target, AttemptEnd::Served, took);
         self.tell(Event::Served { target: Arc::clone(target), took });
     }
 
-    fn attempted(&mut self, target: &Arc<TargetName>, failure: Option<Failure>, took: Duration) {
+    /// Takes note of a HTTP call that was given up because another one was faster.
+    pub(super) fn cancelled(&mut self, target: &Arc<TargetName>, took: Duration) {
+        self.attempted(target, AttemptEnd::Cancelled, took);
+        self.tell(Event::Cancelled { target: Arc::clone(target), took });
+    }
+
+    fn attempted(&mut self, target: &Arc<TargetName>, end: AttemptEnd, took: Duration) {
         self.attempts = self.attempts.saturating_add(1);
         if let Some(record) = &mut self.record {
-            record.attempts.push(AttemptRecord { target: Arc::clone(target), failure, took });
+            record.attempts.push(AttemptRecord { target: Arc::clone(target), end, took });
         }
     }
 
     /// A stream that was served has broken: the attempt that served becomes one that failed.
     pub(super) fn broke(&mut self, target: &Arc<TargetName>, failure: &Failure, took: Duration) {
-        if let Some(last) = self.record.as_mut().and_then(|record| record.attempts.last_mut()) {
-            last.failure = Some(failure.clone());
+        let mut attempts = self.record.iter_mut().flat_map(|record| record.attempts.iter_mut().rev());
+        if let Some(served) = attempts.find(|attempt| attempt.end == AttemptEnd::Served) {
+            served.end = AttemptEnd::Failed(failure.clone());
         }
         self.tell(Event::Failed { target: Arc::clone(target), failure: failure.clone(), took });
     }
@@ -136,6 +143,11 @@ fn log(event: &Event, id: RequestId) {
         Event::Attempting { target, attempt, .. } => tracing::debug!(id, %target, attempt, "attempting"),
         Event::Served { target, took } => tracing::debug!(id, %target, took_ms = took.as_millis(), "served"),
         Event::Decided { verdict, reason, .. } => tracing::debug!(id, verdict, reason, "decided"),
+        Event::Cancelled { target, took } => {
+            tracing::debug!(id, %target, took_ms = took.as_millis(), "given up: another was faster");
+        }
+        Event::Adapted { target, notes } => tracing::debug!(id, %target, "adapted: {}", notes.join("; ")),
+        Event::Resuming { target, goes_on } => tracing::debug!(id, %target, goes_on, "resuming"),
         Event::Completed { target, took, .. } => tracing::debug!(id, %target, took_ms = took.as_millis(), "completed"),
     }
 }

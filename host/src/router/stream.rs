@@ -1,22 +1,27 @@
 //! A streamed answer as the caller sees it.
 
+use std::future::Future;
+use std::mem;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use futures_util::Stream;
 
-use crate::types::{Failure, NanoUsd, Outcome, RequestId, TargetName, Usage};
+use crate::config::OnInterrupt;
+use crate::types::{Failure, FailureKind, NanoUsd, Outcome, RequestId, TargetName, Usage};
 
-use super::attempt::Served;
 use super::chunk::{Chunk, fallback_chunk};
-use super::relay::Relay;
-use super::story::Story;
-use super::{Router, StreamError};
+use super::journey::{Journey, Onward};
+use super::relay::{Relay, Streamed};
+use super::served::Served;
+use super::transcript::{MOST_KEPT, Transcript};
+use super::{RouteError, Router, StreamError};
 
 /// An answer that comes piece by piece. Dropped before its end, it cancels the provider's call and settles it.
 pub struct AnswerStream {
     /// The request's name; its record can be asked for by it.
     pub id: RequestId,
-    /// Who answers; `None` for the caller's own fallback text.
+    /// Who answers, and who went on where an answer broke off; `None` for the caller's own fallback text.
     pub target: Option<Arc<TargetName>>,
     /// HTTP calls made for the request so far, this one included.
     pub attempts: u32,
@@ -29,45 +34,68 @@ pub struct AnswerStream {
     /// What it cost, where the price is known; set after the last chunk.
     pub cost: Option<NanoUsd>,
     source: Source,
-    story: Story,
     router: Arc<Router>,
+    /// What has been given to the caller: another target goes on from there. `None` where nobody may, or it is too long to keep.
+    sent: Option<Transcript>,
+    /// Who broke off first, and why: what the caller is told where nobody could go on.
+    broken: Option<(Arc<TargetName>, Failure)>,
 }
 
 /// Where the chunks come from.
 enum Source {
-    Provider(Box<Served<Relay>>),
+    Provider(Box<Flow>),
+    /// Another target is being found for the rest.
+    Rescue(Pin<Box<dyn Future<Output = Rescued> + Send>>),
     FallbackText(Chunk),
     Ended,
 }
 
+/// A provider's stream, and the journey that led to it.
+struct Flow {
+    served: Served<Relay>,
+    journey: Journey,
+}
+
+/// What the search for another target came to.
+struct Rescued {
+    journey: Journey,
+    served: Result<Served<Relay>, RouteError>,
+}
+
+/// What reading on came to.
+enum Read {
+    Chunk(Chunk),
+    End,
+    Broken(Failure),
+    Rescued(Box<Rescued>),
+    Ended,
+}
+
 impl AnswerStream {
-    pub(super) fn of_provider(router: Arc<Router>, served: Served<Relay>, strategy: Arc<str>, story: Story) -> Self {
+    pub(super) fn of_provider(journey: Journey, served: Served<Relay>) -> Self {
+        let target = Some(Arc::clone(&served.target));
+        let stream = Self::new(&journey, target, Source::Ended);
+        Self { source: Source::Provider(Box::new(Flow { served, journey })), ..stream }
+    }
+
+    pub(super) fn of_fallback_text(journey: &Journey, text: &str) -> Self {
+        let source = Source::FallbackText(fallback_chunk(journey.story.id(), text));
+        Self { finish_reason: Some("stop".to_owned()), ..Self::new(journey, None, source) }
+    }
+
+    fn new(journey: &Journey, target: Option<Arc<TargetName>>, source: Source) -> Self {
         Self {
-            id: story.id(),
-            target: Some(Arc::clone(&served.target)),
-            attempts: story.attempts_made(),
-            strategy,
+            id: journey.story.id(),
+            target,
+            attempts: journey.story.attempts_made(),
+            strategy: Arc::clone(&journey.route.strategy_name),
             usage: None,
             finish_reason: None,
             cost: None,
-            source: Source::Provider(Box::new(served)),
-            story,
-            router,
-        }
-    }
-
-    pub(super) fn of_fallback_text(router: Arc<Router>, text: &str, strategy: Arc<str>, story: Story) -> Self {
-        Self {
-            id: story.id(),
-            target: None,
-            attempts: story.attempts_made(),
-            strategy,
-            usage: None,
-            finish_reason: Some("stop".to_owned()),
-            cost: None,
-            source: Source::FallbackText(fallback_chunk(story.id(), text)),
-            story,
-            router,
+            source,
+            router: Arc::clone(&journey.router),
+            sent: journey.may_be_gone_on_with().then(Transcript::default),
+            broken: None,
         }
     }
 
@@ -77,28 +105,38 @@ impl AnswerStream {
         self.target.is_none()
     }
 
-    /// The next piece; `None` when the answer is whole.
+    /// The next piece; `None` when the answer is whole. Where a provider breaks off, another one is found for the rest, as the
+    /// route's `on_interrupt` says, while the caller waits here.
     ///
     /// # Errors
-    /// When the stream broke before its answer was whole. A cut answer never ends with `None`.
+    /// When the stream broke before its answer was whole and nobody could go on: the first break's cause. A cut answer never
+    /// ends with `None`.
     pub async fn next(&mut self) -> Option<Result<Chunk, StreamError>> {
-        // Read in place: a caller who stops waiting and asks again goes on where the stream is.
-        let read = match &mut self.source {
-            Source::Provider(served) => served.received.next(&*self.router.clock, &served.limits).await,
-            Source::FallbackText(_) | Source::Ended => Ok(None),
-        };
-        match (read, std::mem::replace(&mut self.source, Source::Ended)) {
-            (Ok(Some(chunk)), source) => {
-                self.source = source;
-                Some(Ok(chunk))
+        loop {
+            // Read in place: a caller who stops waiting and asks again goes on where the stream is.
+            let read = self.read().await;
+            match (read, mem::replace(&mut self.source, Source::Ended)) {
+                (Read::Chunk(chunk), source) => {
+                    self.source = source;
+                    self.keep(&chunk);
+                    return Some(Ok(chunk));
+                }
+                (Read::End, Source::Provider(flow)) => {
+                    self.settle(*flow);
+                    return None;
+                }
+                (Read::Broken(failure), Source::Provider(flow)) => match self.resume(*flow, failure) {
+                    Ok(rescue) => self.source = rescue,
+                    Err(error) => return Some(Err(*error)),
+                },
+                (Read::Rescued(rescued), _) => {
+                    if let Some(error) = self.take_over(*rescued) {
+                        return Some(Err(error));
+                    }
+                }
+                (_, Source::FallbackText(chunk)) => return Some(Ok(chunk)),
+                (Read::Ended | Read::End | Read::Broken(_), _) => return None,
             }
-            (Ok(None), Source::Provider(served)) => {
-                self.settle(*served);
-                None
-            }
-            (Err(failure), Source::Provider(served)) => Some(Err(self.break_off(*served, failure))),
-            (_, Source::FallbackText(chunk)) => Some(Ok(chunk)),
-            (_, Source::Ended) => None,
         }
     }
 
@@ -110,20 +148,100 @@ impl AnswerStream {
         })
     }
 
-    fn settle(&mut self, served: Served<Relay>) {
-        let (clock, usage) = (&self.router.clock, served.received.usage);
+    async fn read(&mut self) -> Read {
+        match &mut self.source {
+            Source::Provider(flow) => {
+                let Flow { served, .. } = &mut **flow;
+                match served.received.next(&*self.router.clock, &served.limits).await {
+                    Ok(Some(chunk)) => Read::Chunk(chunk),
+                    Ok(None) => Read::End,
+                    Err(failure) => Read::Broken(failure),
+                }
+            }
+            Source::Rescue(rescue) => Read::Rescued(Box::new(rescue.await)),
+            Source::FallbackText(_) | Source::Ended => Read::Ended,
+        }
+    }
+
+    /// Keeps a chunk for another target to go on from, up to a size that no sound answer has.
+    fn keep(&mut self, chunk: &Chunk) {
+        let Some(sent) = &mut self.sent else { return };
+        sent.add_chunk(chunk);
+        if sent.size() > MOST_KEPT {
+            self.sent = None;
+        }
+    }
+
+    fn settle(&mut self, flow: Flow) {
+        let Flow { served, mut journey } = flow;
+        let (clock, usage) = (&self.router.clock, served.received.usage());
         let settled = served.flight.served(usage, served.quota_left, clock.now(), clock.wall());
         self.usage = usage;
         self.finish_reason = served.received.finish_reason;
-        self.cost = settled.cost;
-        self.story.end_served(&served.target, usage, settled.cost);
+        self.cost = settled.cost.map(|cost| cost.saturating_add(journey.spent));
+        journey.story.end_served(&served.target, usage, self.cost);
     }
 
-    fn break_off(&mut self, served: Served<Relay>, failure: Failure) -> StreamError {
+    /// Settles a stream that broke, and looks for another target where the route allows it.
+    fn resume(&mut self, flow: Flow, failure: Failure) -> Result<Source, Box<StreamError>> {
+        let Flow { served, mut journey } = flow;
+        let target = Arc::clone(&served.target);
+        let onward = journey.broke_off(served, &failure);
+        self.broken.get_or_insert((target, failure));
+        if onward == Onward::Nowhere || self.sent.is_none() {
+            return Err(Box::new(self.give_up(&mut journey)));
+        }
+        journey.sent.clone_from(&self.sent);
+        Ok(Source::Rescue(Box::pin(async move {
+            let served = journey.travel::<Streamed>().await;
+            Rescued { journey, served }
+        })))
+    }
+
+    /// Goes on with another target's stream; the error to end with where there is none.
+    fn take_over(&mut self, rescued: Rescued) -> Option<StreamError> {
+        let Rescued { mut journey, served } = rescued;
+        match served {
+            Ok(served) => {
+                self.target = Some(Arc::clone(&served.target));
+                self.attempts = journey.story.attempts_made();
+                self.source = Source::Provider(Box::new(Flow { served, journey }));
+                None
+            }
+            Err(_) => Some(self.give_up(&mut journey)),
+        }
+    }
+
+    fn give_up(&mut self, journey: &mut Journey) -> StreamError {
+        self.attempts = journey.story.attempts_made();
+        journey.story.end(Outcome::Interrupted);
+        let (target, failure) = self.broken.take().unwrap_or_else(|| {
+            let unknown = Failure::new(FailureKind::Interrupted, "the stream broke off");
+            (Arc::new(TargetName::new("", "")), unknown)
+        });
+        StreamError { id: self.id, target, failure }
+    }
+}
+
+impl Journey {
+    /// Settles a stream that broke after part of it had reached the caller, and learns from it.
+    fn broke_off(&mut self, served: Served<Relay>, failure: &Failure) -> Onward {
         let (now, wall) = (self.router.clock.now(), self.router.clock.wall());
-        served.flight.failed(&failure, now, wall);
-        self.story.broke(&served.target, &failure, now.since(served.sent));
-        self.story.end(Outcome::Interrupted);
-        StreamError { id: self.id, target: served.target, failure }
+        let took = now.since(served.sent);
+        // An answer that begins differently is not the provider's fault, and neither is a request that ran out of time.
+        let settled = match served.received.differs || now >= self.deadline {
+            true => served.flight.abandoned(),
+            false => served.flight.failed(failure, now, wall),
+        };
+        self.story.broke(&served.target, failure, took);
+        let Some(seat) = self.route.roster.get(served.plan.target as usize).cloned() else { return Onward::Nowhere };
+        let onward = self.learn(&served.plan, &seat, failure, took, settled.cost.unwrap_or_default());
+        if served.received.differs { Onward::Nowhere } else { onward }
+    }
+
+    /// Whether another target may go on with an answer that breaks off. Several answers at once cannot be told apart well enough.
+    fn may_be_gone_on_with(&self) -> bool {
+        let asks_for_several = self.request.fields().get("n").is_some_and(|n| !matches!(n.get(), "1" | "null"));
+        self.route.on_interrupt != OnInterrupt::Fail && !asks_for_several
     }
 }

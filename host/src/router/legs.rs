@@ -1,0 +1,121 @@
+//! The attempts of one request that are under way: one as a rule, two while a hedge runs.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+
+use crate::clock::{Clock, Moment};
+use crate::types::{AttemptPlan, NanoUsd, TargetName};
+
+use super::leave::Failed;
+use super::served::Served;
+
+/// The attempts under way. Dropped, they are cancelled, and settled as abandoned.
+pub(super) struct Legs<R> {
+    flying: FuturesUnordered<Flight<R>>,
+    legs: Vec<Leg>,
+    hedge_at: Option<Moment>,
+}
+
+/// An attempt on its way to its end.
+pub(super) type Flight<R> = Pin<Box<dyn Future<Output = Ended<R>> + Send>>;
+
+/// What is known of an attempt while it is under way.
+#[derive(Debug, Clone)]
+pub(super) struct Leg {
+    /// What was planned.
+    pub(super) plan: AttemptPlan,
+    /// To whom it went.
+    pub(super) target: Arc<TargetName>,
+    /// When.
+    pub(super) sent: Moment,
+    /// What it costs where nobody waits for its end.
+    pub(super) worst_case: Option<NanoUsd>,
+}
+
+/// An attempt that has come to its end.
+pub(super) struct Ended<R> {
+    pub(super) plan: AttemptPlan,
+    pub(super) outcome: Result<Served<R>, Failed>,
+}
+
+/// What happens next.
+pub(super) enum Next<R> {
+    /// An attempt has served, or its stream's first token is here.
+    Served(Box<Served<R>>),
+    /// An attempt has failed.
+    Failed(AttemptPlan, Failed),
+    /// The time has come to ask for a second attempt.
+    HedgeDue,
+    /// Nothing is under way.
+    Nothing,
+}
+
+impl<R> Legs<R> {
+    /// None under way.
+    pub(super) fn none() -> Self {
+        Self { flying: FuturesUnordered::new(), legs: Vec::new(), hedge_at: None }
+    }
+
+    /// Whether none is under way.
+    pub(super) fn is_empty(&self) -> bool {
+        self.legs.is_empty()
+    }
+
+    /// Those under way, oldest first.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Leg> {
+        self.legs.iter()
+    }
+
+    /// What they cost where nobody waits for their ends.
+    pub(super) fn worst_case(&self) -> NanoUsd {
+        let costs = self.legs.iter().filter_map(|leg| leg.worst_case);
+        costs.fold(NanoUsd::ZERO, NanoUsd::saturating_add)
+    }
+
+    /// Lets an attempt set out.
+    pub(super) fn add(&mut self, leg: Leg, flight: Flight<R>) {
+        let after = leg.plan.hedge_after_ms.map(|ms| std::time::Duration::from_millis(ms.into()));
+        self.hedge_at = after.map(|after| leg.sent + after);
+        self.legs.push(leg);
+        self.flying.push(flight);
+    }
+
+    /// Waits for those under way, and asks for no further one.
+    pub(super) fn hold(&mut self) {
+        self.hedge_at = None;
+    }
+
+    /// Waits for an end, or for the time of a second attempt.
+    pub(super) async fn next(&mut self, clock: &dyn Clock) -> Next<R> {
+        let hedge_at = self.hedge_at;
+        let hedge = async {
+            match hedge_at {
+                Some(at) => clock.sleep_until(at).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            ended = self.flying.next() => match ended {
+                Some(ended) => self.land(ended),
+                None => Next::Nothing,
+            },
+            () = hedge => {
+                self.hedge_at = None;
+                Next::HedgeDue
+            }
+        }
+    }
+
+    fn land(&mut self, ended: Ended<R>) -> Next<R> {
+        self.legs.retain(|leg| leg.plan.target != ended.plan.target);
+        match ended.outcome {
+            Ok(served) => Next::Served(Box::new(served)),
+            Err(failed) => Next::Failed(ended.plan, failed),
+        }
+    }
+}

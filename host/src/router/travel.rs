@@ -1,0 +1,115 @@
+//! THE loop: asks the strategy, the guard and the targets, until one has answered.
+
+use std::sync::Arc;
+
+use crate::provider::Completion;
+use crate::types::{AttemptPlan, Verdict};
+
+use super::RouteError;
+use super::answer::Answer;
+use super::attempt::Shape;
+use super::journey::Journey;
+use super::legs::{Legs, Next};
+use super::served::Served;
+
+impl Journey {
+    /// Travels until a target has served. Bounded by attempts, decisions and the deadline; every way out of it is a value.
+    pub(super) async fn travel<S: Shape>(&mut self) -> Result<Served<S::Received>, RouteError> {
+        let mut legs = Legs::none();
+        while let Some(ask) = self.question(&legs) {
+            match self.decide(&ask) {
+                Verdict::Attempt(plan) if legs.is_empty() => self.start::<S>(&plan, &mut legs).await,
+                Verdict::Attempt(plan) => self.hedge::<S>(&plan, &mut legs),
+                Verdict::Hold | Verdict::GiveUp if legs.is_empty() => break,
+                Verdict::Hold | Verdict::GiveUp => legs.hold(),
+            }
+            if let Some(served) = self.meet(&mut legs).await? {
+                return Ok(served);
+            }
+        }
+        // No further attempt is allowed; those under way may still serve.
+        while !legs.is_empty() {
+            legs.hold();
+            if let Some(served) = self.meet(&mut legs).await? {
+                return Ok(served);
+            }
+        }
+        Err(self.exhausted())
+    }
+
+    /// Starts the only attempt under way, after the wait it was given.
+    async fn start<S: Shape>(&mut self, plan: &AttemptPlan, legs: &mut Legs<S::Received>) {
+        self.wait(plan).await;
+        match self.admit(plan, legs) {
+            Ok(leave) => self.set_out::<S>(plan, leave, legs),
+            Err(refused) => self.refused(plan, &refused).await,
+        }
+    }
+
+    /// Starts a second attempt beside the one under way, at once or not at all.
+    fn hedge<S: Shape>(&mut self, plan: &AttemptPlan, legs: &mut Legs<S::Received>) {
+        match self.admit(plan, legs) {
+            Ok(leave) => self.set_out::<S>(plan, leave, legs),
+            Err(refused) => {
+                self.tell_refused(plan, &refused);
+                legs.hold();
+            }
+        }
+    }
+
+    /// Waits for what comes first: an answer, which ends all other attempts; a failure, which is remembered; or the time to ask
+    /// for a second attempt.
+    ///
+    /// # Errors
+    /// When no other target may have the request: it was refused on its own account.
+    async fn meet<R>(&mut self, legs: &mut Legs<R>) -> Result<Option<Served<R>>, RouteError> {
+        let clock = Arc::clone(&self.router.clock);
+        match legs.next(&*clock).await {
+            Next::Served(served) => {
+                self.story.served(&served.target, clock.now().since(served.sent));
+                self.cancel(legs);
+                self.remember_success(&served);
+                Ok(Some(*served))
+            }
+            Next::Failed(plan, failed) => {
+                self.remember(&plan, failed, legs)?;
+                Ok(None)
+            }
+            Next::HedgeDue | Next::Nothing => Ok(None),
+        }
+    }
+
+    /// Gives up the attempts that another one was faster than: nobody knows what they cost, so they cost their worst case.
+    pub(super) fn cancel<R>(&mut self, legs: &mut Legs<R>) {
+        let now = self.router.clock.now();
+        let given_up = std::mem::replace(legs, Legs::none());
+        self.spent = self.spent.saturating_add(given_up.worst_case());
+        for leg in given_up.iter() {
+            self.story.cancelled(&leg.target, now.since(leg.sent));
+        }
+    }
+
+    fn remember_success<R>(&self, served: &Served<R>) {
+        let prefer_for = self.route.prefer_for;
+        if !prefer_for.is_zero() {
+            self.router.guard.prefer(&self.route.name, served.id, prefer_for, self.router.clock.now());
+        }
+    }
+
+    /// Settles a whole reply and makes it an answer.
+    pub(super) fn arrive(mut self, served: Served<Completion>) -> Answer {
+        let (now, wall) = (self.router.clock.now(), self.router.clock.wall());
+        let usage = served.received.usage;
+        let settled = served.flight.served(usage, served.quota_left, now, wall);
+        let cost = settled.cost.map(|cost| cost.saturating_add(self.spent));
+        self.story.end_served(&served.target, usage, cost);
+        Answer {
+            text: served.received.text,
+            target: Some(served.target),
+            usage,
+            cost,
+            body: served.received.body,
+            ..Answer::empty(&self)
+        }
+    }
+}
