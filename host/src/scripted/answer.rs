@@ -2,16 +2,23 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
-/// A completion. It goes out whole or as an event stream, whichever the request asks for.
+use super::ReceivedCall;
+use super::tool_call::ToolCall;
+use super::usage::UsageTold;
+
+/// A completion. It goes out whole or as a stream, and in the protocol of the path that was called: whichever the request asks
+/// for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
     pub(super) text: Option<String>,
     pub(super) pieces: Vec<String>,
     pub(super) model: Option<String>,
     pub(super) usage: UsageTold,
-    pub(super) tool_calls: Vec<Value>,
+    pub(super) thinking: Option<String>,
+    pub(super) signature: Option<String>,
+    pub(super) tool_calls: Vec<ToolCall>,
     pub(super) finish_reason: String,
     pub(super) fields: Map<String, Value>,
     pub(super) pacing: Pacing,
@@ -22,7 +29,8 @@ pub struct Answer {
 pub(super) struct Pacing {
     pub(super) first_token_after: Duration,
     pub(super) between_tokens: Duration,
-    pub(super) newline: Newline,
+    /// `None` is what the protocol is known for.
+    pub(super) newline: Option<Newline>,
     pub(super) ending: Ending,
     pub(super) comment: Option<String>,
 }
@@ -39,7 +47,8 @@ pub enum Newline {
     Cr,
 }
 
-/// How an event stream ends.
+/// How a stream ends, in OpenAI's words. Anthropic's `[DONE]` is `message_stop`. Gemini and Ollama have none: their event with
+/// the finish reason is the end, and is what comes twice or has content after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Ending {
     /// With `[DONE]`.
@@ -53,14 +62,6 @@ pub enum Ending {
     ContentAfterDone,
 }
 
-/// What an answer says of its tokens.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) enum UsageTold {
-    Counted,
-    Given(Value),
-    Nothing,
-}
-
 impl Answer {
     /// A completion with this text, the requested model's name and a usage counted from the text.
     #[must_use]
@@ -71,13 +72,15 @@ impl Answer {
             text: Some(text),
             model: None,
             usage: UsageTold::Counted,
+            thinking: None,
+            signature: None,
             tool_calls: Vec::new(),
             finish_reason: "stop".to_owned(),
             fields: Map::new(),
             pacing: Pacing {
                 first_token_after: Duration::ZERO,
                 between_tokens: Duration::ZERO,
-                newline: Newline::Lf,
+                newline: None,
                 ending: Ending::Done,
                 comment: None,
             },
@@ -92,12 +95,28 @@ impl Answer {
         answer
     }
 
-    /// Adds another tool call. A stream gives its arguments in three parts.
+    /// Adds another tool call. A stream of OpenAI's or Anthropic's gives it in three parts, one of Gemini's or Ollama's at once.
+    ///
+    /// The last two have an object for the arguments: `{}` stands for a text that is none. Gemini names no id, as most of its
+    /// models do not.
     #[must_use]
     pub fn and_tool_call(mut self, name: &str, arguments: &str) -> Self {
-        let id = format!("call_scripted_{}", self.tool_calls.len() + 1);
-        let function = json!({"name": name, "arguments": arguments});
-        self.tool_calls.push(json!({"id": id, "type": "function", "function": function}));
+        self.tool_calls.push(ToolCall { name: name.to_owned(), arguments: arguments.to_owned() });
+        self
+    }
+
+    /// Thinks aloud before it answers, in the protocol's own field.
+    #[must_use]
+    pub fn thinking(mut self, text: &str) -> Self {
+        self.thinking = Some(text.to_owned());
+        self
+    }
+
+    /// Signs its thoughts: Anthropic's thinking block, which is there even without a thought in words, or Gemini's first function
+    /// call, else its text. The other protocols have no place for a signature.
+    #[must_use]
+    pub fn signature(mut self, signature: &str) -> Self {
+        self.signature = Some(signature.to_owned());
         self
     }
 
@@ -108,14 +127,14 @@ impl Answer {
         self
     }
 
-    /// Tells this many tokens of input and output.
+    /// Tells this many tokens of input and output, those of thinking included.
     #[must_use]
-    pub fn usage(self, input: u64, output: u64) -> Self {
-        let total = input.saturating_add(output);
-        self.usage_json(json!({"prompt_tokens": input, "completion_tokens": output, "total_tokens": total}))
+    pub fn usage(mut self, input: u64, output: u64) -> Self {
+        self.usage = UsageTold::Tokens { input, output };
+        self
     }
 
-    /// Tells this usage, which may be nonsense.
+    /// Tells this usage in place of the protocol's own: it may be nonsense. Ollama, which has no object for it, tells its fields.
     #[must_use]
     pub fn usage_json(mut self, usage: Value) -> Self {
         self.usage = UsageTold::Given(usage);
@@ -129,14 +148,16 @@ impl Answer {
         self
     }
 
-    /// Ends for this reason: `stop` and `tool_calls` come by themselves, `length` or `content_filter` do not.
+    /// Ends for this reason: `stop` and `tool_calls` come by themselves, `length` or `content_filter` do not. These four are put
+    /// in the protocol's own word; any other goes out as it is.
     #[must_use]
     pub fn finish_reason(mut self, reason: &str) -> Self {
         self.finish_reason = reason.to_owned();
         self
     }
 
-    /// Adds or replaces a field of the completion and of every chunk, such as `system_fingerprint`.
+    /// Adds or replaces a field of the completion and of every chunk, such as `system_fingerprint`; of Anthropic's stream, of its
+    /// first event's message.
     #[must_use]
     pub fn field(mut self, name: &str, value: Value) -> Self {
         self.fields.insert(name.to_owned(), value);
@@ -165,10 +186,10 @@ impl Answer {
         self
     }
 
-    /// Ends the lines of a stream this way.
+    /// Ends the lines of a stream this way. Without it Gemini has `\r\n` and all others `\n`.
     #[must_use]
     pub fn newline(mut self, newline: Newline) -> Self {
-        self.pacing.newline = newline;
+        self.pacing.newline = Some(newline);
         self
     }
 
@@ -179,11 +200,18 @@ impl Answer {
         self
     }
 
-    /// Puts a comment before each event of a stream, such as `OPENROUTER PROCESSING`.
+    /// Puts a comment before each event of a stream, such as `OPENROUTER PROCESSING`; Ollama's lines cannot have any.
     #[must_use]
     pub fn comment(mut self, comment: &str) -> Self {
         self.pacing.comment = Some(comment.to_owned());
         self
+    }
+}
+
+impl Answer {
+    /// The model it says it is of.
+    pub(super) fn model_for<'a>(&'a self, call: &'a ReceivedCall) -> &'a str {
+        self.model.as_deref().or(call.model()).unwrap_or("scripted-model")
     }
 }
 
@@ -198,7 +226,7 @@ impl Newline {
 }
 
 /// Splits before each space, so that joined again the words are the text.
-fn words(text: &str) -> Vec<String> {
+pub(super) fn words(text: &str) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     for piece in text.split(' ') {
         if words.is_empty() { words.push(piece.to_owned()) } else { words.push(format!(" {piece}")) }

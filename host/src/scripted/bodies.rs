@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use serde_json::{Value, json};
+
+use crate::config::Protocol;
 
 /// The shape OpenAI gave to errors, and most others took over.
 pub(super) fn openai(message: &str, kind: &str, param: Option<&str>, code: Option<&str>) -> Value {
@@ -216,6 +219,41 @@ pub(super) fn forbidden() -> Value {
 pub(super) fn model_not_found(model: &str) -> Value {
     let message = format!("The model `{model}` does not exist or you do not have access to it.");
     openai(&message, "invalid_request_error", None, Some("model_not_found"))
+}
+
+/// An overload in Gemini's own protocol, which has no list around it.
+pub(super) fn gemini_unavailable() -> Value {
+    json!({"error": {
+        "code": 503, "message": "The model is overloaded. Please try again later.", "status": "UNAVAILABLE",
+    }})
+}
+
+/// Gemini's 500.
+pub(super) fn gemini_internal() -> Value {
+    json!({"error": {
+        "code": 500, "status": "INTERNAL",
+        "message": "An internal error has occurred. Please retry or report in \
+                    https://developers.generativeai.google/guide/troubleshooting",
+    }})
+}
+
+/// Ollama's shape.
+pub(super) fn ollama(message: &str) -> Value {
+    json!({"error": message})
+}
+
+pub(super) const OLLAMA_OVERLOADED: &str = "Server overloaded, please retry shortly (ref: scripted)";
+
+pub(super) const OLLAMA_RUNNER_STOPPED: &str = "llama runner process has terminated: exit status 2";
+
+/// An error within a stream, as each protocol has it.
+pub(super) fn error_event(protocol: Protocol) -> Bytes {
+    Bytes::from(match protocol {
+        Protocol::OpenAi => format!("data: {}\n\n", server_error()),
+        Protocol::Anthropic => format!("event: error\ndata: {}\n\n", anthropic("overloaded_error", "Overloaded")),
+        Protocol::Gemini => format!("data: {}\r\n\r\n", gemini_unavailable()),
+        Protocol::Ollama => format!("{}\n", ollama(OLLAMA_RUNNER_STOPPED)),
+    })
 }
 
 /// What OpenRouter sends with status 200 when the provider behind it failed.

@@ -2,23 +2,40 @@
 
 use serde_json::{Map, Value, json};
 
-use super::answer::UsageTold;
+use super::answer::words;
+use super::events::{Event, Events};
+use super::tool_call::ToolCall;
+use super::usage::Tokens;
 use super::{Answer, ReceivedCall};
 
 /// When every scripted completion was made: 2025-10-09 08:53:20 UTC.
 const CREATED: u64 = 1_760_000_000;
 
+/// The events of a stream.
+pub(super) fn events(answer: &Answer, call: &ReceivedCall) -> Events {
+    Events {
+        opening: vec![Event::new(answer.opening_chunk(call).to_string())],
+        content: answer.content_chunks(call).iter().map(Event::token).collect(),
+        closing: answer.closing_chunks(call).iter().map(|chunk| Event::new(chunk.to_string())).collect(),
+        end: Some(Event::new("[DONE]")),
+    }
+}
+
 impl Answer {
     /// The whole completion as a body.
     pub(super) fn completion(&self, call: &ReceivedCall) -> Value {
         let mut message = json!({"role": "assistant", "content": self.text, "refusal": null});
+        if let (Some(message), Some(thinking)) = (message.as_object_mut(), &self.thinking) {
+            message.insert("reasoning_content".to_owned(), json!(thinking));
+        }
         if let (Some(message), false) = (message.as_object_mut(), self.tool_calls.is_empty()) {
-            message.insert("tool_calls".to_owned(), Value::Array(self.tool_calls.clone()));
+            let calls = self.tool_calls.iter().enumerate().map(|(index, tool)| tool_call(index, tool)).collect();
+            message.insert("tool_calls".to_owned(), Value::Array(calls));
         }
         let choice =
             json!({"index": 0, "message": message, "logprobs": null, "finish_reason": self.finish_reason.as_str()});
         let mut body = self.envelope("chat.completion", call, json!([choice]));
-        if let Some(usage) = self.usage_for(call) {
+        if let Some(usage) = self.usage_for(call, usage) {
             body.insert("usage".to_owned(), usage);
         }
         body.extend(self.fields.clone());
@@ -30,17 +47,19 @@ impl Answer {
         self.chunk(call, json!({"role": "assistant", "content": "", "refusal": null}), None)
     }
 
-    /// The chunks that carry content, one for each piece of text and three for each tool call.
+    /// The chunks that carry content: one for each word of thinking and each piece of text, three for each tool call.
     pub(super) fn content_chunks(&self, call: &ReceivedCall) -> Vec<Value> {
+        let thoughts = self.thinking.as_deref().map(words).unwrap_or_default();
+        let thoughts = thoughts.into_iter().map(|word| json!({"reasoning_content": word}));
         let text = self.pieces.iter().map(|piece| json!({"content": piece}));
         let tools = self.tool_calls.iter().enumerate().flat_map(|(index, tool)| tool_deltas(index, tool));
-        text.chain(tools).map(|delta| self.chunk(call, delta, None)).collect()
+        thoughts.chain(text).chain(tools).map(|delta| self.chunk(call, delta, None)).collect()
     }
 
     /// The chunks that end a stream: the finish reason, and the usage where the request wants it.
     pub(super) fn closing_chunks(&self, call: &ReceivedCall) -> Vec<Value> {
         let finish = self.chunk(call, json!({}), Some(&self.finish_reason));
-        let usage = self.usage_for(call).filter(|_| call.wants_usage_in_stream()).map(|usage| {
+        let usage = self.usage_for(call, usage).filter(|_| call.wants_usage_in_stream()).map(|usage| {
             let mut chunk = self.envelope("chat.completion.chunk", call, json!([]));
             chunk.insert("usage".to_owned(), usage);
             Value::Object(chunk)
@@ -56,46 +75,41 @@ impl Answer {
     }
 
     fn envelope(&self, object: &str, call: &ReceivedCall, choices: Value) -> Map<String, Value> {
-        let model = self.model.as_deref().or(call.model()).unwrap_or("scripted-model");
         Map::from_iter([
             ("id".to_owned(), json!(format!("chatcmpl-scripted-{}", call.number))),
             ("object".to_owned(), json!(object)),
             ("created".to_owned(), json!(CREATED)),
-            ("model".to_owned(), json!(model)),
+            ("model".to_owned(), json!(self.model_for(call))),
             ("choices".to_owned(), choices),
         ])
     }
+}
 
-    fn usage_for(&self, call: &ReceivedCall) -> Option<Value> {
-        match &self.usage {
-            UsageTold::Nothing => None,
-            UsageTold::Given(usage) => Some(usage.clone()),
-            UsageTold::Counted => {
-                let input = call.body.get("messages").map_or(0, |messages| messages.to_string().len() / 4);
-                let output = self.pieces.len() + 3 * self.tool_calls.len();
-                let total = input + output;
-                Some(json!({"prompt_tokens": input, "completion_tokens": output, "total_tokens": total}))
-            }
-        }
-    }
+fn usage(tokens: Tokens) -> Value {
+    let (input, output) = (tokens.input, tokens.output);
+    json!({"prompt_tokens": input, "completion_tokens": output, "total_tokens": tokens.total()})
+}
+
+fn tool_call(index: usize, tool: &ToolCall) -> Value {
+    let function = json!({"name": tool.name, "arguments": tool.arguments});
+    json!({"id": tool_id(index), "type": "function", "function": function})
+}
+
+fn tool_id(index: usize) -> String {
+    format!("call_scripted_{}", index + 1)
 }
 
 /// A tool call as streams give it: id and name first, then the arguments in two parts.
-fn tool_deltas(index: usize, tool: &Value) -> [Value; 3] {
-    let arguments = tool.pointer("/function/arguments").and_then(Value::as_str).unwrap_or_default();
-    let middle = (arguments.len() / 2..=arguments.len()).find(|place| arguments.is_char_boundary(*place));
-    let (head, tail) = arguments.split_at(middle.unwrap_or(0));
-    let name = tool.pointer("/function/name").cloned().unwrap_or_default();
-    let id = tool.get("id").cloned().unwrap_or_default();
-    let opening = json!({"index": index, "id": id, "type": "function", "function": {"name": name, "arguments": ""}});
+fn tool_deltas(index: usize, tool: &ToolCall) -> [Value; 3] {
+    let (head, tail) = tool.halves();
+    let function = json!({"name": tool.name, "arguments": ""});
+    let opening = json!({"index": index, "id": tool_id(index), "type": "function", "function": function});
     let part = |arguments: &str| json!({"tool_calls": [{"index": index, "function": {"arguments": arguments}}]});
     [json!({"tool_calls": [opening]}), part(head), part(tail)]
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     fn call() -> ReceivedCall {
@@ -176,17 +190,17 @@ mod tests {
         assert_eq!(answer.closing_chunks(&call()).len(), 1);
     }
 
-    proptest! {
-        #[test]
-        fn splits_tool_arguments_without_losing_any(arguments in "\\PC{0,20}") {
-            let tool = json!({"id": "call_1", "function": {"name": "f", "arguments": arguments}});
+    #[test]
+    fn thinks_in_the_field_that_most_providers_have_for_it() {
+        let answer = Answer::new("yes").thinking("let me see").signature("none");
 
-            let joined: String = tool_deltas(0, &tool)
-                .iter()
-                .map(|delta| delta.pointer("/tool_calls/0/function/arguments").unwrap().as_str().unwrap())
-                .collect();
+        let whole = answer.completion(&call());
+        let chunks = answer.content_chunks(&call());
 
-            prop_assert_eq!(joined, arguments);
-        }
+        assert_eq!(whole["choices"][0]["message"]["reasoning_content"], "let me see");
+        let words: Vec<&Value> =
+            chunks.iter().map(|chunk| &chunk["choices"][0]["delta"]["reasoning_content"]).collect();
+        assert_eq!(words, [&json!("let"), &json!(" me"), &json!(" see"), &Value::Null]);
+        assert!(!whole.to_string().contains("none"));
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{Fault, Place, ReceivedCall, Reply, RetryAfter, bodies};
+use crate::config::Protocol;
 
 /// Replies that say no. The bodies are OpenAI's where no other provider is named.
 impl Reply {
@@ -183,11 +184,33 @@ impl Reply {
         Self::empty(200).at(Place::BeforeHead, Fault::Silence)
     }
 
-    /// After so many tokens of the answer comes an error event, and the stream ends.
+    /// An overload in a protocol's own words: 503, and Anthropic's 529.
+    #[must_use]
+    pub fn overloaded_as(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::OpenAi => Self::overloaded(),
+            Protocol::Anthropic => Self::anthropic_overloaded(),
+            Protocol::Gemini => Self::json(503, &bodies::gemini_unavailable()),
+            Protocol::Ollama => Self::json(503, &bodies::ollama(bodies::OLLAMA_OVERLOADED)),
+        }
+    }
+
+    /// 500 in a protocol's own words.
+    #[must_use]
+    pub fn server_error_as(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::OpenAi => Self::server_error(),
+            Protocol::Anthropic => Self::json(500, &bodies::anthropic("api_error", "Internal server error")),
+            Protocol::Gemini => Self::json(500, &bodies::gemini_internal()),
+            Protocol::Ollama => Self::json(500, &bodies::ollama(bodies::OLLAMA_RUNNER_STOPPED)),
+        }
+    }
+
+    /// After so many tokens of the answer comes an error event in the words of the protocol that was called, and the stream
+    /// ends.
     #[must_use]
     pub fn error_after_tokens(self, tokens: usize) -> Self {
-        self.at(Place::AfterTokens(tokens), Fault::error_event(&bodies::server_error()))
-            .at(Place::AfterTokens(tokens), Fault::End)
+        self.error_event_at(Place::AfterTokens(tokens)).at(Place::AfterTokens(tokens), Fault::End)
     }
 
     /// What a script without replies left says.

@@ -22,13 +22,24 @@
 //! # }
 //! ```
 //!
+//! It speaks four protocols and answers in the one whose path is called: OpenAI's, Anthropic's (`/v1/messages`), Gemini's
+//! (`…:generateContent`) and Ollama's (`/api/chat`). The last three begin at [`ScriptedProvider::root_url`].
+//!
 //! The server stands for the world outside: it keeps real time of its own, whatever clock the code under test is given,
 //! and is not meant for a runtime whose time is paused.
 
 mod received;
 mod script;
 mod answer;
+mod tool_call;
+mod object;
+mod usage;
 mod completion;
+mod anthropic;
+mod gemini;
+mod ollama;
+mod events;
+mod shape;
 mod reply;
 mod errors;
 mod bodies;

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use super::events::{Event, Events};
+use super::reply::{Content, Mishap};
+use super::shape::Shape;
+use super::{Answer, Fault, Place, ReceivedCall, Reply, anthropic, bodies, completion, gemini, ollama};
+use crate::config::Protocol;
 use bytes::Bytes;
-use serde_json::Value;
-
-use super::answer::Pacing;
-use super::reply::Content;
-use super::{Answer, Ending, Fault, Place, ReceivedCall, Reply};
 
 /// A part of the body, before it is framed.
 pub(super) enum Part {
@@ -21,8 +21,8 @@ pub(super) enum Part {
 pub(super) fn body_parts(reply: &Reply, call: &ReceivedCall, streams: bool) -> Vec<Part> {
     match &reply.content {
         Content::Answer(answer) if streams => stream_parts(reply, answer, call),
-        Content::Answer(answer) => whole_parts(reply, Bytes::from(answer.completion(call).to_string())),
-        Content::Fixed { body, .. } => whole_parts(reply, body.clone()),
+        Content::Answer(answer) => whole_parts(reply, call, whole_body(answer, call)),
+        Content::Fixed { body, .. } => whole_parts(reply, call, body.clone()),
     }
 }
 
@@ -55,72 +55,96 @@ pub(super) fn body_length(parts: &[Part]) -> u64 {
 }
 
 /// The faults at the places meant, in the order they were given.
-pub(super) fn faults_at(reply: &Reply, is_here: impl Fn(Place) -> bool) -> Vec<Fault> {
-    reply.faults.iter().filter(|(place, _)| is_here(*place)).map(|(_, fault)| fault.clone()).collect()
+pub(super) fn faults_at(reply: &Reply, call: &ReceivedCall, is_here: impl Fn(Place) -> bool) -> Vec<Fault> {
+    let here = reply.mishaps.iter().filter(|(place, _)| is_here(*place));
+    here.map(|(_, mishap)| match mishap {
+        Mishap::Fault(fault) => fault.clone(),
+        Mishap::ErrorEvent => Fault::Bytes(bodies::error_event(call.protocol())),
+    })
+    .collect()
 }
 
-fn whole_parts(reply: &Reply, body: Bytes) -> Vec<Part> {
+fn whole_parts(reply: &Reply, call: &ReceivedCall, body: Bytes) -> Vec<Part> {
     let mut parts = Vec::new();
-    add_faults(&mut parts, reply, |place| place == Place::AfterHead);
-    add_tokens(&mut parts, reply, vec![body], Duration::ZERO);
-    add_faults(&mut parts, reply, |place| place == Place::BeforeDone);
-    add_faults(&mut parts, reply, |place| place == Place::AfterDone);
+    add_faults(&mut parts, reply, call, |place| place == Place::AfterHead);
+    add_content(&mut parts, reply, call, vec![(body, true)], Duration::ZERO);
+    add_faults(&mut parts, reply, call, |place| place == Place::BeforeDone);
+    add_faults(&mut parts, reply, call, |place| place == Place::AfterDone);
     parts
 }
 
 fn stream_parts(reply: &Reply, answer: &Answer, call: &ReceivedCall) -> Vec<Part> {
-    let pacing = &answer.pacing;
+    let (pacing, shape, events) = (&answer.pacing, Shape::of(call), events(answer, call));
+    let late = self::events(&Answer::new("late"), call);
+    let mut is_first = true;
+    let mut write = |event: &Event| shape.write(event, pacing, std::mem::take(&mut is_first));
     let mut parts = Vec::new();
-    add_faults(&mut parts, reply, |place| place == Place::AfterHead);
+    add_faults(&mut parts, reply, call, |place| place == Place::AfterHead);
     if !pacing.first_token_after.is_zero() {
         parts.push(Part::Fault(Fault::Pause(pacing.first_token_after)));
     }
-    parts.push(Part::Bytes(event(&answer.opening_chunk(call), pacing)));
-    let tokens = answer.content_chunks(call).iter().map(|chunk| event(chunk, pacing)).collect();
-    add_tokens(&mut parts, reply, tokens, pacing.between_tokens);
-    parts.extend(answer.closing_chunks(call).iter().map(|chunk| Part::Bytes(event(chunk, pacing))));
-    add_faults(&mut parts, reply, |place| place == Place::BeforeDone);
-    parts.extend(ending(answer, call).into_iter().map(Part::Bytes));
-    add_faults(&mut parts, reply, |place| place == Place::AfterDone);
+    parts.extend(events.opening.iter().map(|event| Part::Bytes(write(event))));
+    let pieces = events.content.iter().map(|event| (write(event), event.is_token)).collect();
+    add_content(&mut parts, reply, call, pieces, pacing.between_tokens);
+    parts.extend(events.closing.iter().map(|event| Part::Bytes(write(event))));
+    add_faults(&mut parts, reply, call, |place| place == Place::BeforeDone);
+    parts.extend(events.ending(pacing.ending, late).iter().map(|event| Part::Bytes(write(event))));
+    parts.extend(shape.close().map(Part::Bytes));
+    add_faults(&mut parts, reply, call, |place| place == Place::AfterDone);
     parts
 }
 
-fn add_faults(parts: &mut Vec<Part>, reply: &Reply, is_here: impl Fn(Place) -> bool) {
-    parts.extend(faults_at(reply, is_here).into_iter().map(Part::Fault));
+fn add_faults(parts: &mut Vec<Part>, reply: &Reply, call: &ReceivedCall, is_here: impl Fn(Place) -> bool) {
+    parts.extend(faults_at(reply, call, is_here).into_iter().map(Part::Fault));
 }
 
-/// Adds the tokens with what happens within and after each. A place beyond the last token is after the last.
-fn add_tokens(parts: &mut Vec<Part>, reply: &Reply, tokens: Vec<Bytes>, between: Duration) {
-    let count = tokens.len();
+/// Adds the pieces of the content, of which some are tokens, with what happens within and after each token. A place beyond the
+/// last token is after the last.
+fn add_content(
+    parts: &mut Vec<Part>,
+    reply: &Reply,
+    call: &ReceivedCall,
+    pieces: Vec<(Bytes, bool)>,
+    between: Duration,
+) {
+    let count = pieces.iter().filter(|(_, is_token)| *is_token).count();
+    let last = count.saturating_sub(1);
     let after = |done: usize| move |place| matches!(place, Place::AfterTokens(wanted) if wanted.min(count) == done);
-    add_faults(parts, reply, after(0));
-    for (index, token) in tokens.into_iter().enumerate() {
-        if index > 0 && !between.is_zero() {
+    let within = |index: usize| move |place| matches!(place, Place::WithinToken(wanted) if wanted.min(last) == index);
+    add_faults(parts, reply, call, after(0));
+    let mut done = 0;
+    for (bytes, is_token) in pieces {
+        if !is_token {
+            parts.push(Part::Bytes(bytes));
+            continue;
+        }
+        if done > 0 && !between.is_zero() {
             parts.push(Part::Fault(Fault::Pause(between)));
         }
-        let last = count.saturating_sub(1);
-        let within = faults_at(reply, |place| matches!(place, Place::WithinToken(wanted) if wanted.min(last) == index));
-        parts.push(if within.is_empty() { Part::Bytes(token) } else { Part::Broken(token, within) });
-        add_faults(parts, reply, after(index + 1));
+        let faults = faults_at(reply, call, within(done));
+        parts.push(if faults.is_empty() { Part::Bytes(bytes) } else { Part::Broken(bytes, faults) });
+        done += 1;
+        add_faults(parts, reply, call, after(done));
     }
 }
 
-fn ending(answer: &Answer, call: &ReceivedCall) -> Vec<Bytes> {
-    let newline = answer.pacing.newline.as_str();
-    let done = Bytes::from(format!("data: [DONE]{newline}{newline}"));
-    match answer.pacing.ending {
-        Ending::Done => vec![done],
-        Ending::NoDone => Vec::new(),
-        Ending::DoneTwice => vec![done.clone(), done],
-        Ending::ContentAfterDone => {
-            let more = Answer::new("late").content_chunks(call);
-            std::iter::once(done).chain(more.iter().map(|chunk| event(chunk, &answer.pacing))).collect()
-        }
+/// The events of an answer in the protocol of the call.
+fn events(answer: &Answer, call: &ReceivedCall) -> Events {
+    match call.protocol() {
+        Protocol::OpenAi => completion::events(answer, call),
+        Protocol::Anthropic => anthropic::events(answer, call),
+        Protocol::Gemini => gemini::events(answer, call),
+        Protocol::Ollama => ollama::events(answer, call),
     }
 }
 
-fn event(chunk: &Value, pacing: &Pacing) -> Bytes {
-    let newline = pacing.newline.as_str();
-    let comment = pacing.comment.as_ref().map(|text| format!(": {text}{newline}{newline}")).unwrap_or_default();
-    Bytes::from(format!("{comment}data: {chunk}{newline}{newline}"))
+/// The whole answer in the protocol of the call.
+fn whole_body(answer: &Answer, call: &ReceivedCall) -> Bytes {
+    Bytes::from(match call.protocol() {
+        Protocol::OpenAi => answer.completion(call).to_string(),
+        Protocol::Anthropic => anthropic::message(answer, call).to_string(),
+        // Gemini's whole replies are meant for the eye.
+        Protocol::Gemini => format!("{:#}\n", gemini::reply(answer, call)),
+        Protocol::Ollama => ollama::reply(answer, call).to_string(),
+    })
 }

@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use super::parts::{Part, body_length, body_parts, faults_at};
 use super::reply::{Content, Framing};
 use super::retry_after::http_date;
+use super::shape::Shape;
 use super::{Fault, Gate, Place, ReceivedCall, Reply};
+use crate::config::Protocol;
 
 /// What a connection does for one call.
 #[derive(Debug)]
@@ -54,7 +56,7 @@ impl Plan {
             Framing::NoLastChunk => true,
         };
         let mut plan = Self { steps: Vec::new(), afterwards: Afterwards::KeepAlive };
-        for fault in opening_faults(reply, streams) {
+        for fault in opening_faults(reply, call, streams) {
             match effect(&fault, false) {
                 Effect::Steps(step) => plan.steps.push(step),
                 Effect::EndOfBody => return plan.ending(Afterwards::Close),
@@ -160,20 +162,20 @@ fn effect(fault: &Fault, chunked: bool) -> Effect {
 }
 
 /// What happens before the head: the faults placed there, and the wait of a completion that does not stream.
-fn opening_faults(reply: &Reply, streams: bool) -> Vec<Fault> {
+fn opening_faults(reply: &Reply, call: &ReceivedCall, streams: bool) -> Vec<Fault> {
     let pause = match &reply.content {
         Content::Answer(answer) if !streams => Some(answer.pacing.first_token_after).filter(|wait| !wait.is_zero()),
         Content::Answer(_) | Content::Fixed { .. } => None,
     };
-    let mut faults = faults_at(reply, |place| place == Place::BeforeHead);
+    let mut faults = faults_at(reply, call, |place| place == Place::BeforeHead);
     faults.extend(pause.map(Fault::Pause));
     faults
 }
 
 fn head(reply: &Reply, call: &ReceivedCall, now: Timestamp, streams: bool, chunked: bool, parts: &[Part]) -> Bytes {
     let content_type = match &reply.content {
-        Content::Answer(_) if streams => Some("text/event-stream; charset=utf-8"),
-        Content::Answer(_) => Some("application/json"),
+        Content::Answer(_) if streams => Some(Shape::of(call).content_type()),
+        Content::Answer(_) => Some(whole_content_type(call.protocol())),
         Content::Fixed { content_type, .. } => content_type.as_deref(),
     };
     let length = match reply.framing {
@@ -184,7 +186,7 @@ fn head(reply: &Reply, call: &ReceivedCall, now: Timestamp, streams: bool, chunk
     };
     let own = [
         Some(("date", http_date(now))),
-        Some(("x-request-id", format!("req_scripted_{}", call.number))),
+        request_id_header(call.protocol()).map(|name| (name, format!("req_scripted_{}", call.number))),
         content_type.map(|value| ("content-type", value.to_owned())),
         chunked.then(|| ("transfer-encoding", "chunked".to_owned())),
         length.map(|length| ("content-length", length.to_string())),
@@ -202,6 +204,22 @@ fn head(reply: &Reply, call: &ReceivedCall, now: Timestamp, streams: bool, chunk
     }
     head.push_str("\r\n");
     Bytes::from(head)
+}
+
+fn whole_content_type(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::OpenAi | Protocol::Anthropic => "application/json",
+        Protocol::Gemini => "application/json; charset=UTF-8",
+        Protocol::Ollama => "application/json; charset=utf-8",
+    }
+}
+
+fn request_id_header(protocol: Protocol) -> Option<&'static str> {
+    match protocol {
+        Protocol::OpenAi => Some("x-request-id"),
+        Protocol::Anthropic => Some("request-id"),
+        Protocol::Gemini | Protocol::Ollama => None,
+    }
 }
 
 fn reason(status: u16) -> &'static str {

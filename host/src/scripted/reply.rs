@@ -14,7 +14,7 @@ pub struct Reply {
     pub(super) content: Content,
     pub(super) headers: Vec<(String, String)>,
     pub(super) retry_after: RetryAfter,
-    pub(super) faults: Vec<(Place, Fault)>,
+    pub(super) mishaps: Vec<(Place, Mishap)>,
     pub(super) framing: Framing,
     pub(super) drip: Option<Duration>,
 }
@@ -26,6 +26,14 @@ pub(super) enum Content {
     Answer(Box<Answer>),
     /// These bytes, whatever was asked.
     Fixed { content_type: Option<String>, body: Bytes },
+}
+
+/// What happens at a place of the reply.
+#[derive(Debug, Clone)]
+pub(super) enum Mishap {
+    Fault(Fault),
+    /// An error within a stream, in the words of the protocol that was called.
+    ErrorEvent,
 }
 
 /// How the end of the body is told.
@@ -94,7 +102,15 @@ impl Reply {
     /// Lets something happen at a place of the reply. Of several at one place the first comes first.
     #[must_use]
     pub fn at(mut self, place: Place, fault: Fault) -> Self {
-        self.faults.push((place, fault));
+        self.mishaps.push((place, Mishap::Fault(fault)));
+        self
+    }
+
+    /// Sends an error within the stream at a place of it, in the words of the protocol that was called: Anthropic's
+    /// `event: error`, Gemini's and Ollama's `error` in place of an answer.
+    #[must_use]
+    pub fn error_event_at(mut self, place: Place) -> Self {
+        self.mishaps.push((place, Mishap::ErrorEvent));
         self
     }
 
@@ -137,7 +153,7 @@ impl Reply {
             content,
             headers: Vec::new(),
             retry_after: RetryAfter::Unsaid,
-            faults: Vec::new(),
+            mishaps: Vec::new(),
             framing: Framing::Sound,
             drip: None,
         }

@@ -39,6 +39,14 @@ impl ScriptedProvider {
         self.base_url.clone()
     }
 
+    /// The same place without `/v1`, as APIs that are not OpenAI's have it: `http://127.0.0.1:PORT/`.
+    #[must_use]
+    pub fn root_url(&self) -> Url {
+        let mut url = self.base_url();
+        url.set_path("");
+        url
+    }
+
     /// Replaces the script, which begins with its first reply; calls under way are not touched.
     pub fn set_script(&self, script: impl Into<Script>) {
         self.stage.set_script(script.into());

@@ -8,6 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::*;
+use crate::config::Protocol;
 
 /// Longer than anything here takes, shorter than anyone waits.
 const GUARD: Duration = Duration::from_secs(20);
@@ -53,6 +54,26 @@ async fn connect(provider: &ScriptedProvider, stream: bool) -> TcpStream {
     socket
 }
 
+/// The stream of each protocol, asked for by its path.
+const STREAMS: [(Protocol, &str); 4] = [
+    (Protocol::OpenAi, "/v1/chat/completions"),
+    (Protocol::Anthropic, "/v1/messages"),
+    (Protocol::Gemini, "/v1beta/models/gemini:streamGenerateContent?alt=sse"),
+    (Protocol::Ollama, "/api/chat"),
+];
+
+/// The body of the stream that a path brings, as far as it comes.
+async fn streamed_from(path: &str, reply: impl Into<Reply>) -> String {
+    let provider = ScriptedProvider::start(Script::always(reply)).await.unwrap();
+    let url = provider.root_url().join(path).unwrap();
+    let mut reply = client().post(url).body(question(true).to_string()).send().await.unwrap();
+    let mut body = Vec::new();
+    while let Ok(Some(piece)) = reply.chunk().await {
+        body.extend_from_slice(&piece);
+    }
+    String::from_utf8(body).unwrap()
+}
+
 /// The reply to a single raw request.
 async fn raw_reply(reply: impl Into<Reply>, stream: bool) -> (String, Option<ErrorKind>) {
     let provider = ScriptedProvider::start(Script::always(reply)).await.unwrap();
@@ -78,6 +99,47 @@ async fn answers_whole_and_streamed_as_the_request_asks() {
     let events = streamed.text().await.unwrap();
     assert_eq!(events.matches("data: ").count(), 7);
     assert!(events.ends_with("data: [DONE]\n\n"));
+}
+
+#[tokio::test]
+async fn answers_in_the_protocol_whose_path_is_called() {
+    let provider = ScriptedProvider::start(Reply::answer("Paris, of course")).await.unwrap();
+    let client = client();
+
+    let mut told = Vec::new();
+    for path in [
+        "v1/messages",
+        "v1beta/models/m:generateContent",
+        "v1beta/models/m:streamGenerateContent?alt=sse",
+        "v1beta/models/m:streamGenerateContent",
+        "api/chat",
+    ] {
+        let url = provider.root_url().join(path).unwrap();
+        let reply = client.post(url).body(r#"{"model":"m","messages":[]}"#).send().await.unwrap();
+        let id = ["x-request-id", "request-id"].iter().find(|name| reply.headers().contains_key(**name));
+        let id = id.copied().unwrap_or("no id");
+        let content_type = reply.headers()["content-type"].to_str().unwrap().to_owned();
+        let body = reply.text().await.unwrap();
+        let begin: String = body.chars().filter(|letter| !letter.is_whitespace()).take(24).collect();
+        told.push(format!("{path}: {content_type}, {id}, {begin}, {:?}", &body[body.len() - 3..]));
+    }
+
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    v1/messages: application/json, request-id, {"model":"m","id":"msg_s, "3}}"
+    v1beta/models/m:generateContent: application/json; charset=UTF-8, no id, {"candidates":[{"content, "\n}\n"
+    v1beta/models/m:streamGenerateContent?alt=sse: text/event-stream, no id, data:{"candidates":[{"co, "\n\r\n"
+    v1beta/models/m:streamGenerateContent: application/json; charset=UTF-8, no id, [{"candidates":[{"conten, "}\n]"
+    api/chat: application/x-ndjson, no id, {"model":"m","created_at, "0}\n"
+    "#);
+}
+
+#[tokio::test]
+async fn gives_gemini_one_list_where_no_events_are_asked_for() {
+    let list = streamed_from("/v1beta/models/m:streamGenerateContent", Reply::answer("one two")).await;
+
+    let list: Vec<Value> = serde_json::from_str(&list).unwrap();
+    let texts = list.iter().map(|chunk| chunk["candidates"][0]["content"]["parts"][0]["text"].as_str().unwrap());
+    assert_eq!(texts.collect::<String>(), "one two");
 }
 
 #[tokio::test]
@@ -257,6 +319,87 @@ async fn cuts_a_stream_in_good_order_after_an_error_event() {
     assert_eq!(end, None);
     assert!(reply.contains(" two") && !reply.contains("three") && !reply.contains("[DONE]"));
     assert!(reply.contains("data: {\"error\":{") && reply.ends_with("0\r\n\r\n"));
+}
+
+#[tokio::test]
+async fn breaks_off_after_a_token_in_every_protocol() {
+    for (protocol, path) in STREAMS {
+        let answer = Reply::answer("one two three");
+        let after = streamed_from(path, answer.clone().at(Place::AfterTokens(2), Fault::Close)).await;
+        let within = streamed_from(path, answer.at(Place::WithinToken(2), Fault::Close)).await;
+
+        assert!(after.contains(" two") && !after.contains(" three"), "{protocol:?}: {after}");
+        assert!(within.starts_with(&after) && within.len() > after.len(), "{protocol:?}: {within}");
+        assert!(after.ends_with('\n') && !within.ends_with('\n'), "{protocol:?}: {within}");
+    }
+}
+
+#[tokio::test]
+async fn counts_every_part_of_a_tool_call_as_a_token() {
+    let counts = [3, 3, 1, 1];
+    for ((protocol, path), count) in STREAMS.into_iter().zip(counts) {
+        let answer = Reply::from(Answer::tool_call("weather", r#"{"city":"Oslo"}"#));
+        let cut = streamed_from(path, answer.clone().at(Place::AfterTokens(count), Fault::End)).await;
+        let before = streamed_from(path, answer.at(Place::AfterTokens(count - 1), Fault::End)).await;
+
+        let has_all = |text: &str| text.contains("Oslo") || text.contains("slo\\\"}");
+        assert!(has_all(&cut) && !has_all(&before), "{protocol:?}: {before}\n{cut}");
+    }
+}
+
+#[tokio::test]
+async fn sends_errors_within_a_stream_in_the_words_of_the_protocol() {
+    let ends = [
+        "\n\ndata: {\"error\":{\"message\":\"The server experienced an error",
+        "\n\nevent: error\ndata: {\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\"",
+        "\r\n\r\ndata: {\"error\":{\"code\":503,",
+        "\n{\"error\":\"",
+    ];
+    for ((protocol, path), end) in STREAMS.into_iter().zip(ends) {
+        let cut = streamed_from(path, Reply::answer("one two three").error_after_tokens(2)).await;
+
+        assert!(cut.contains(" two") && !cut.contains(" three") && cut.contains(end), "{protocol:?}: {cut}");
+    }
+}
+
+#[tokio::test]
+async fn leaves_the_end_out_or_says_it_twice_in_every_protocol() {
+    let ends = ["[DONE]", "event: message_stop", "\"STOP\"", "\"done\":true"];
+    // Gemini and Ollama have no event for the end alone.
+    let without = [0, 0, 1, 1];
+    for (((_, path), end), without) in STREAMS.into_iter().zip(ends).zip(without) {
+        for (ending, times) in
+            [(Ending::Done, 1), (Ending::NoDone, without), (Ending::DoneTwice, 2), (Ending::ContentAfterDone, 1)]
+        {
+            let body = streamed_from(path, Answer::new("yes").ending(ending)).await;
+
+            assert_eq!(body.matches(end).count(), times, "{ending:?} of {path}: {body}");
+            assert_eq!(body.contains("late"), ending == Ending::ContentAfterDone, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn fails_in_a_protocols_own_words() {
+    let mut told = Vec::new();
+    for (protocol, _) in STREAMS {
+        for reply in [Reply::overloaded_as(protocol), Reply::server_error_as(protocol)] {
+            let (reply, _) = raw_reply(reply, false).await;
+            let status = reply.split(' ').nth(1).unwrap().to_owned();
+            told.push(format!("{status} {}", &body(&reply)[..36]));
+        }
+    }
+
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    503 {"error":{"message":"Engine Overload
+    500 {"error":{"message":"The server expe
+    529 {"type":"error","error":{"type":"ove
+    500 {"type":"error","error":{"type":"api
+    503 {"error":{"code":503,"message":"The 
+    500 {"error":{"code":500,"status":"INTER
+    503 {"error":"Server overloaded, please 
+    500 {"error":"llama runner process has t
+    "#);
 }
 
 #[tokio::test]
