@@ -17,6 +17,8 @@
 //! ARCHITECTURE.md in the repository is the map.
 
 // The journey of a request, top to bottom; a stage imports only those below it.
+#[cfg(feature = "gateway")]
+pub mod gateway;
 pub mod client;
 pub mod router;
 pub mod strategy;
@@ -32,6 +34,8 @@ pub mod types;
 
 pub use client::{Backstop, BuildError, Builder};
 pub use config::{Config, ProviderConfig};
+#[cfg(feature = "gateway")]
+pub use gateway::Gateway;
 pub use router::{Answer, AnswerStream, RouteError, StreamError};
 pub use types::{ChatRequest, Event, Failure, FailureKind, NanoUsd, Price};
 

@@ -1,0 +1,145 @@
+//! The gateway as a whole: bound to an address, then serving until it is told to stop.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpListener;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+
+use crate::client::Backstop;
+use crate::clock::{Clock, SystemClock};
+
+use super::bounds::Bounds;
+use super::connection;
+use super::reception::Reception;
+
+/// An endpoint in OpenAI's shape in front of a [`Backstop`].
+///
+/// It knows no keys: whoever reaches the address spends the operator's money. Bind it to loopback.
+///
+/// ```no_run
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// use backstop::{Backstop, Gateway};
+///
+/// let backstop = Backstop::builder().build().await?;
+/// let gateway = Gateway::bind("127.0.0.1:7878".parse()?, backstop).await?;
+/// println!("http://{}/v1", gateway.address());
+/// gateway.serve(std::future::pending).await;
+/// # Ok(())
+/// # }
+/// ```
+pub struct Gateway {
+    listener: TcpListener,
+    address: SocketAddr,
+    backstop: Backstop,
+    bounds: Bounds,
+    clock: Arc<dyn Clock>,
+}
+
+/// The gateway cannot listen at an address.
+#[derive(Debug, Error)]
+#[error("cannot listen on {address}: {}", reason(.source))]
+pub struct BindError {
+    /// Where it was to listen.
+    pub address: SocketAddr,
+    /// The system's own words.
+    pub source: io::Error,
+}
+
+/// How long nobody is let in after the system has refused to let somebody in: mostly it is out of file descriptors.
+const BREATH: Duration = Duration::from_millis(20);
+
+impl Gateway {
+    /// Listens at an address; port 0 is any free one. Nobody is let in before [`Gateway::serve`].
+    ///
+    /// # Errors
+    /// When the address is in use, not this machine's, or not allowed.
+    pub async fn bind(address: SocketAddr, backstop: Backstop) -> Result<Self, BindError> {
+        let fault = |source| BindError { address, source };
+        let listener = TcpListener::bind(address).await.map_err(fault)?;
+        let address = listener.local_addr().map_err(fault)?;
+        Ok(Self { listener, address, backstop, bounds: Bounds::default(), clock: Arc::new(SystemClock::start()) })
+    }
+
+    /// Sets other bounds for clients.
+    #[must_use]
+    pub fn with_bounds(mut self, bounds: Bounds) -> Self {
+        self.bounds = bounds;
+        self
+    }
+
+    /// Where it listens, with the real port.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Serves until the signal comes. Then nobody is let in any more and running requests end, for as long as
+    /// [`Bounds::grace`] allows; when the signal comes a second time, at once.
+    pub async fn serve<S: Future<Output = ()>>(self, signal: impl Fn() -> S) {
+        let (stop, stopping) = watch::channel(false);
+        let reception = Arc::new(Reception::new(self.backstop, self.bounds, Arc::clone(&self.clock), stopping));
+        let places = Arc::new(Semaphore::new(self.bounds.connections));
+        let mut connections = JoinSet::new();
+        {
+            let mut stopped = pin!(signal());
+            loop {
+                tokio::select! {
+                    () = &mut stopped => break,
+                    Some(_) = connections.join_next() => {}
+                    accepted = accept(&self.listener, &places) => match accepted {
+                        Ok((stream, place)) => {
+                            connections.spawn(connection::serve(stream, Arc::clone(&reception), place));
+                        }
+                        Err(error) => {
+                            tracing::warn!("a connection could not be accepted: {error}");
+                            self.clock.sleep_until(self.clock.now() + BREATH).await;
+                        }
+                    },
+                }
+            }
+        }
+        drop(self.listener);
+        stop.send_replace(true);
+        tracing::info!(connections = connections.len(), "stopping: running requests may end");
+        let late = self.clock.sleep_until(self.clock.now() + self.bounds.grace);
+        tokio::select! {
+            () = end_of_all(&mut connections) => {}
+            () = late => tracing::warn!(connections = connections.len(), "stopped with requests still running"),
+            () = signal() => tracing::warn!(connections = connections.len(), "stopped at once"),
+        }
+        // What still runs is cancelled, and so settled, before the caller goes on.
+        connections.shutdown().await;
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> io::Result<(impl AsyncRead + AsyncWrite + Unpin + Send + 'static, OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, _) = listener.accept().await?;
+    // Without it the pieces of a stream wait for each other, 40 ms at a time.
+    stream.set_nodelay(true)?;
+    Ok((stream, place))
+}
+
+async fn end_of_all(connections: &mut JoinSet<()>) {
+    while connections.join_next().await.is_some() {}
+}
+
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "the port is in use; another one, such as --listen 127.0.0.1:0, may be free".into(),
+        io::ErrorKind::AddrNotAvailable => "the address is none of this machine's".into(),
+        io::ErrorKind::PermissionDenied => "not allowed; ports below 1024 are often the administrator's".into(),
+        _ => error.to_string(),
+    }
+}
