@@ -7,19 +7,17 @@ use std::sync::Arc;
 
 use backstop::client::Backstop;
 use backstop::clock::{Clock, Moment, SystemClock};
-use backstop::router::{Answer, RouteError};
 use backstop::types::{ChatRequest, Observer};
 use serde_json::Value;
 
 use super::args::AskArgs;
+use super::aside::{conclude, observer, open, summary, summary_of_stream, tell};
 use super::exit::Exit;
-use super::narrator::{Narrator, Summary};
-use super::paint::{Tone, harmless, paint};
+use super::narrator::Summary;
+use super::paint::harmless;
 use super::retries::Unsaid;
-use super::{failure, question, request, setup};
-
-/// What is said of an answer that no model gave.
-pub(crate) const DEGRADED: &str = "no model answered: this is the fallback text";
+use super::setup::Reader;
+use super::{failure, question, request, setup, verbatim};
 
 /// Asks. With `--json` an error becomes an object on standard output, too.
 pub(crate) async fn run(args: AskArgs, file: Option<PathBuf>) -> anyhow::Result<Exit> {
@@ -35,12 +33,20 @@ pub(crate) async fn run(args: AskArgs, file: Option<PathBuf>) -> anyhow::Result<
 }
 
 async fn ask(args: AskArgs, file: Option<PathBuf>) -> anyhow::Result<Exit> {
-    let words = args.question.clone();
-    let question = tokio::task::spawn_blocking(move || question::read(&words)).await??;
-    let ready = setup::ready(file, &args.wish, &args.retry, Unsaid::Persist).await?;
+    let request = match &args.request {
+        Some(path) => request::adapt(verbatim::read(path.clone()).await?, &args.wish),
+        None => {
+            let words = args.question.clone();
+            let question = tokio::task::spawn_blocking(move || question::read(&words)).await??;
+            request::request(&args.wish).with_message("user", &question)
+        }
+    };
+    let reader = if args.request.is_some() { Reader::Program } else { Reader::Person };
+    let ready = setup::ready(file, &args.wish, &args.retry, Unsaid::Persist, reader).await?;
     tell(&ready.notes);
-    let request = request::request(&args.wish).with_message("user", &question);
-    let asked = if args.json || args.no_stream {
+    let asked = if args.request.is_some() && !args.json {
+        verbatim::relay(&ready.backstop, request, args.verbose).await
+    } else if args.json || args.no_stream {
         whole(&ready.backstop, request, &args).await
     } else {
         streamed(&ready.backstop, request, &args).await
@@ -108,64 +114,14 @@ pub(crate) async fn stream_to_stdout(
         writeln!(stdout)?;
     }
     stdout.flush()?;
-    let summary = Summary {
-        target: stream.target.clone(),
-        attempts: stream.attempts,
-        took: clock.now().since(Moment::START),
-        usage: stream.usage,
-        cost: stream.cost,
-    };
+    let summary = summary_of_stream(&stream, clock.now().since(Moment::START));
     Ok(Shown { text, summary })
-}
-
-async fn open(
-    backstop: &Backstop,
-    request: ChatRequest,
-    observer: Option<Arc<dyn Observer>>,
-) -> Result<backstop::router::AnswerStream, RouteError> {
-    match observer {
-        Some(observer) => backstop.stream_observed(request, observer).await,
-        None => backstop.stream(request).await,
-    }
-}
-
-/// Somebody to tell the steps to, where they are to be told.
-pub(crate) fn observer(verbose: bool) -> Option<Arc<dyn Observer>> {
-    verbose.then(|| Arc::new(Narrator::default()) as Arc<dyn Observer>)
-}
-
-/// Says what an answer came to: always where it is no model's, else only where steps are told.
-pub(crate) fn conclude(verbose: bool, summary: &Summary) {
-    if summary.target.is_none() {
-        tell(&[paint(Tone::Warn, DEGRADED)]);
-    }
-    if verbose {
-        tell(&[paint(Tone::Good, summary)]);
-    }
-}
-
-/// Writes lines to standard error. Where nobody reads it, nothing is lost that the exit code does not say.
-pub(crate) fn tell(lines: &[String]) {
-    let mut stderr = anstream::stderr().lock();
-    for line in lines {
-        let _ = writeln!(stderr, "{line}");
-    }
 }
 
 /// The counts, one in a line.
 pub(crate) fn stats_lines(stats: &Value) -> Vec<String> {
     let counts = stats.as_object().into_iter().flatten();
     counts.map(|(name, count)| format!("{name}: {count}")).collect()
-}
-
-fn summary(answer: &Answer) -> Summary {
-    Summary {
-        target: answer.target.clone(),
-        attempts: answer.attempts,
-        took: answer.took,
-        usage: answer.usage,
-        cost: answer.cost,
-    }
 }
 
 /// A model's words as they may be shown: a terminal would obey the commands in them.

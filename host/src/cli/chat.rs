@@ -11,7 +11,7 @@ use super::exit::{Exit, is_closed_pipe};
 use super::lines::{Line, Lines};
 use super::paint::{Tone, paint};
 use super::retries::Unsaid;
-use super::{ask, failure, interrupt, request, setup};
+use super::{aside, ask, failure, interrupt, request, setup};
 
 const GREETING: &str = "Backstop chat. `stats` shows the counts; `quit`, `exit`, `bye`, Ctrl-C or Ctrl-D leave.";
 const GOODBYE: &str = "Goodbye!";
@@ -35,8 +35,8 @@ struct Conversation {
 
 /// Talks until the user leaves.
 pub(crate) async fn run(args: ChatArgs, file: Option<PathBuf>) -> anyhow::Result<Exit> {
-    let ready = setup::ready(file, &args.wish, &args.retry, Unsaid::Configured).await?;
-    ask::tell(&ready.notes);
+    let ready = setup::ready(file, &args.wish, &args.retry, Unsaid::Configured, setup::Reader::Person).await?;
+    aside::tell(&ready.notes);
     let history = request::request(&args.wish);
     let mut talk = Conversation { backstop: ready.backstop, history, verbose: args.verbose };
     say(&paint(Tone::Faint, GREETING))?;
@@ -70,9 +70,9 @@ impl Conversation {
     /// One question and its answer. A turn that fails is told and forgotten: the next one does not carry it along.
     async fn turn(&mut self, text: &str) -> anyhow::Result<()> {
         let asked = self.history.clone().with_message("user", text);
-        match ask::stream_to_stdout(&self.backstop, asked.clone(), ask::observer(self.verbose)).await {
+        match ask::stream_to_stdout(&self.backstop, asked.clone(), aside::observer(self.verbose)).await {
             Ok(shown) => {
-                ask::conclude(self.verbose, &shown.summary);
+                aside::conclude(self.verbose, &shown.summary);
                 if shown.summary.target.is_some() {
                     self.history = asked.with_message("assistant", &shown.text);
                 }

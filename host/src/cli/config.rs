@@ -8,7 +8,7 @@ use serde_json::json;
 use super::args::{ConfigCommand, InitArgs, ReportArgs};
 use super::exit::{Exit, UsageError};
 use super::paint::{Tone, paint};
-use super::{ask, setup, table};
+use super::{aside, ask, setup, table};
 
 /// The preset where none is named.
 const GENERAL: &str = "general";
@@ -34,7 +34,7 @@ fn init(args: &InitArgs) -> anyhow::Result<Exit> {
         InitError::Exists { .. } => anyhow::Error::from(UsageError(error.to_string())),
         InitError::Unwritable { .. } => error.into(),
     })?;
-    ask::tell(&[
+    aside::tell(&[
         paint(Tone::Good, format_args!("wrote {}", written.display())),
         "put the keys it names into the environment or into .env, then see `backstop doctor`".to_owned(),
     ]);
@@ -58,7 +58,7 @@ fn check(args: &ReportArgs, file: Option<PathBuf>) -> anyhow::Result<Exit> {
     }
     let loaded = loaded?;
     for notice in &loaded.notices {
-        ask::tell(&[paint(Tone::Warn, format_args!("note: {notice}"))]);
+        aside::tell(&[paint(Tone::Warn, format_args!("note: {notice}"))]);
     }
     table::print(&paint(Tone::Good, in_order(&loaded)))?;
     Ok(Exit::Done)

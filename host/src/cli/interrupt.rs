@@ -18,3 +18,16 @@ pub(crate) async fn pressed() {
         std::future::pending::<()>().await;
     }
 }
+
+/// Ends when the process is told to end: by Ctrl-C, or as a service is.
+pub(crate) async fn told_to_end() {
+    #[cfg(unix)]
+    if let Ok(mut told) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        tokio::select! {
+            () = pressed() => {}
+            _ = told.recv() => {}
+        }
+        return;
+    }
+    pressed().await;
+}

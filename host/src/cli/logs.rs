@@ -10,7 +10,9 @@ pub(crate) fn start(filter: Option<&str>) -> Result<(), UsageError> {
     let Some(filter) = filter.filter(|filter| !filter.trim().is_empty()) else { return Ok(()) };
     let filter = EnvFilter::try_new(filter)
         .map_err(|error| UsageError(format!("the log filter {filter:?} is not understood: {error}; try `info`")))?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).finish();
+    let is_coloured = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+    let subscriber =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(is_coloured).finish();
     // A second subscriber can only be there already, and then it serves.
     let _ = subscriber.try_init();
     Ok(())

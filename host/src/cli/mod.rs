@@ -8,6 +8,8 @@ mod logs;
 mod setup;
 mod interrupt;
 mod question;
+mod verbatim;
+mod aside;
 mod retries;
 mod request;
 mod narrator;
@@ -15,6 +17,7 @@ mod failure;
 mod lines;
 mod ask;
 mod chat;
+mod serve;
 mod status;
 mod doctor;
 mod demo;
@@ -27,6 +30,9 @@ use clap::Parser;
 
 use args::{Cli, Command};
 use exit::Exit;
+
+/// What a service logs where nothing is said: a line for each request, and what goes wrong.
+const SERVICE_LOG: &str = "info";
 
 /// Parses, runs, and says how it went. Nothing heavier than the parser runs before the arguments are understood.
 pub(crate) fn main() -> ExitCode {
@@ -50,8 +56,13 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn start(cli: Cli) -> anyhow::Result<Exit> {
-    logs::start(cli.log.as_deref())?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    let is_service = matches!(cli.command, Command::Serve(_));
+    logs::start(cli.log.as_deref().or(is_service.then_some(SERVICE_LOG)))?;
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    if !is_service {
+        runtime.worker_threads(2);
+    }
+    let runtime = runtime.enable_all().build()?;
     let result = runtime.block_on(run(cli));
     // A thread may still sit in a read of standard input; it is not waited for.
     runtime.shutdown_background();
@@ -63,6 +74,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
     match cli.command {
         Command::Ask(args) => interrupt::or(ask::run(args, file)).await,
         Command::Chat(args) => chat::run(args, file).await,
+        Command::Serve(args) => serve::run(args, file).await,
         Command::Status(args) => interrupt::or(status::run(args, file)).await,
         Command::Doctor(args) => interrupt::or(doctor::run(args, file)).await,
         Command::Demo(args) => interrupt::or(demo::run(args)).await,

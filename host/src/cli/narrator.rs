@@ -48,6 +48,24 @@ impl Narrator {
             Event::Served { target, took } => {
                 vec![paint(Tone::Faint, format_args!("  {target} answers after {}", Length(*took)))]
             }
+            Event::Cancelled { target, took } => {
+                vec![paint(
+                    Tone::Faint,
+                    format_args!("  {target} given up after {}: another was faster", Length(*took)),
+                )]
+            }
+            Event::Adapted { target, notes } => {
+                notes.iter().map(|note| paint(Tone::Faint, format_args!("  for {target}: {note}"))).collect()
+            }
+            Event::Resuming { target, goes_on: true } => {
+                vec![paint(Tone::Warn, format_args!("{target} goes on with the answer from where it broke off"))]
+            }
+            Event::Resuming { target, goes_on: false } => {
+                vec![paint(
+                    Tone::Warn,
+                    format_args!("{target} begins the answer again; what was shown is not repeated"),
+                )]
+            }
             Event::Completed { .. } => Vec::new(),
         }
     }

@@ -6,10 +6,15 @@ use super::args::WishArgs;
 
 /// A request with the flags applied and, where one is given, the system message, but without a question yet.
 pub(crate) fn request(wish: &WishArgs) -> ChatRequest {
-    let mut request = ChatRequest::new();
-    if let Some(system) = &wish.system {
-        request = request.with_message("system", system);
-    }
+    let request = match &wish.system {
+        Some(system) => ChatRequest::new().with_message("system", system),
+        None => ChatRequest::new(),
+    };
+    adapt(request, wish)
+}
+
+/// A request with the flags applied over what it says itself.
+pub(crate) fn adapt(mut request: ChatRequest, wish: &WishArgs) -> ChatRequest {
     if let Some(max_tokens) = wish.max_tokens {
         request = request.with_field("max_tokens", &max_tokens);
     }
@@ -19,7 +24,7 @@ pub(crate) fn request(wish: &WishArgs) -> ChatRequest {
     if let Some(context) = &wish.context {
         request = request.with_label("context", context);
     }
-    request.model = wish.route.clone().or_else(|| wish.model.clone());
+    request.model = wish.route.clone().or_else(|| wish.model.clone()).or(request.model);
     request.provider = wish.provider.clone();
     request.purpose = wish.purpose.clone();
     request.deadline = wish.deadline;

@@ -21,6 +21,15 @@ pub(crate) struct Ready {
     pub(crate) notes: Vec<String>,
 }
 
+/// Whom the answers are for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// Somebody at a terminal: an answer without a bound of its own has 500 tokens.
+    Person,
+    /// A program, which sends what it wants to have sent.
+    Program,
+}
+
 /// Reads file and environment.
 pub(crate) fn load(file: Option<PathBuf>) -> Result<config::Loaded, config::ConfigError> {
     config::load(&Sources { file, ..Sources::from_process() })
@@ -40,13 +49,16 @@ pub(crate) async fn ready(
     wish: &WishArgs,
     retry: &RetryArgs,
     unsaid: Unsaid,
+    reader: Reader,
 ) -> anyhow::Result<Ready> {
     let loaded = load(file)?;
     loaded.require_provider()?;
     let route = wish.route.as_deref().unwrap_or(Config::DEFAULT_ROUTE);
     let said = Said::of(&loaded.origins, route);
     let mut config = loaded.config;
-    config.defaults.max_tokens.get_or_insert(MAX_TOKENS);
+    if reader == Reader::Person {
+        config.defaults.max_tokens.get_or_insert(MAX_TOKENS);
+    }
     if let Some(strategy) = &wish.strategy {
         choose_strategy(&mut config, route, strategy)?;
     }

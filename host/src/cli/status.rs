@@ -13,7 +13,7 @@ use super::args::ReportArgs;
 use super::exit::Exit;
 use super::narrator::Length;
 use super::paint::{Tone, paint, paint_words};
-use super::{ask, setup, table};
+use super::{aside, ask, setup, table};
 
 /// How each state is coloured.
 pub(crate) const STATE_TONES: [(&str, Tone); 8] = [
@@ -40,7 +40,7 @@ pub(crate) async fn run(args: ReportArgs, file: Option<PathBuf>) -> anyhow::Resu
     }
     if let Err(error) = loaded.require_provider() {
         let mends = error.problems.iter().map(|problem| paint(Tone::Warn, problem));
-        ask::tell(&mends.collect::<Vec<_>>());
+        aside::tell(&mends.collect::<Vec<_>>());
     }
     Ok(Exit::Done)
 }
@@ -102,10 +102,12 @@ fn keys(provider: &ProviderConfig) -> Vec<String> {
 }
 
 fn price(provider: &ProviderConfig) -> String {
-    let of_models = provider.models.iter().find_map(|model| model.price);
+    if provider.local && provider.price.is_none_or(|price| price == Price::FREE) {
+        return "free".to_owned();
+    }
+    let of_models = provider.models.iter().find_map(|model| provider.price_of(model));
     match provider.price.or(of_models) {
-        Some(Price { input_per_mtok, output_per_mtok }) => format!("{input_per_mtok} in, {output_per_mtok} out"),
-        None if provider.local => "free".to_owned(),
+        Some(Price { rates, .. }) => format!("{} in, {} out", rates.input_per_mtok, rates.output_per_mtok),
         None => "unknown".to_owned(),
     }
 }
@@ -166,7 +168,7 @@ mod tests {
     #[test]
     fn tells_an_unknown_price_from_a_free_one() {
         let dollars = |text: &str| text.parse::<NanoUsd>().unwrap();
-        let priced = provider().with_price(Price { input_per_mtok: dollars("0.05"), output_per_mtok: dollars("0.08") });
+        let priced = provider().with_price(Price::new(dollars("0.05"), dollars("0.08")));
         let mut local = provider();
         local.local = true;
 

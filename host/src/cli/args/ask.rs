@@ -1,5 +1,7 @@
 //! `backstop ask`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::{RetryArgs, WishArgs};
@@ -12,7 +14,8 @@ Examples:
   echo \"What is Rust?\" | backstop ask
   git diff | backstop ask \"Review this change:\" -
   backstop ask --purpose moderation --json \"Is this spam?\"
-  backstop ask --strategy ./mine.wasm \"Who decides?\"";
+  backstop ask --strategy ./mine.wasm \"Who decides?\"
+  backstop ask --request body.json            (tools, images, streams: any chat-completions body)";
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -36,6 +39,11 @@ pub(crate) struct AskArgs {
     /// Wait for the whole answer instead of showing it as it comes.
     #[arg(long)]
     pub(crate) no_stream: bool,
+
+    /// Send this file (`-`: standard input) as it is: the body of an OpenAI chat-completions request. The reply comes as the
+    /// gateway would give it: JSON, or an event stream where the body says `"stream": true`.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["question", "system", "no_stream"])]
+    pub(crate) request: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) wish: WishArgs,

@@ -6,6 +6,7 @@ mod chat;
 mod config;
 mod report;
 mod retry;
+mod serve;
 mod strategy;
 mod wish;
 
@@ -18,6 +19,7 @@ pub(crate) use chat::ChatArgs;
 pub(crate) use config::{ConfigCommand, InitArgs};
 pub(crate) use report::{DemoArgs, DoctorArgs, ReportArgs};
 pub(crate) use retry::RetryArgs;
+pub(crate) use serve::ServeArgs;
 pub(crate) use strategy::{BuildArgs, NamedArgs, StrategyCommand};
 pub(crate) use wish::WishArgs;
 
@@ -26,6 +28,7 @@ Examples:
   backstop demo                              three failing providers, five strategies, no key needed
   backstop config init --preset terminal     a commented backstop.toml to begin with
   backstop doctor                            which providers work, right now
+  backstop serve                             an OpenAI-compatible endpoint on 127.0.0.1:7878
   backstop ask \"What is the capital of France?\"
   git diff | backstop ask \"Review this:\" -
 
@@ -63,6 +66,8 @@ pub(crate) enum Command {
     Ask(AskArgs),
     /// Talk: a conversation that survives failing providers.
     Chat(ChatArgs),
+    /// Serve an endpoint in OpenAI's shape, for any program that speaks to one.
+    Serve(ServeArgs),
     /// Show every provider's state and what is missing.
     Status(ReportArgs),
     /// Ask every usable target a tiny question and show that failures are noticed.

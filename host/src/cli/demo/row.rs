@@ -92,6 +92,9 @@ fn steps(record: &RequestRecord) -> Vec<Step> {
             | Event::Waiting { .. }
             | Event::Denied { .. }
             | Event::Served { .. }
+            | Event::Cancelled { .. }
+            | Event::Adapted { .. }
+            | Event::Resuming { .. }
             | Event::Completed { .. } => {}
         }
     }

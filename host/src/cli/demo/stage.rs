@@ -55,7 +55,7 @@ fn provider(scripted: &ScriptedProvider, priority: i32, price: Option<(&str, &st
         .with_timeouts(timeouts);
     match price.map(|(input, output)| (input.parse::<NanoUsd>(), output.parse::<NanoUsd>())) {
         Some((Ok(input_per_mtok), Ok(output_per_mtok))) => {
-            provider.with_price(Price { input_per_mtok, output_per_mtok })
+            provider.with_price(Price::new(input_per_mtok, output_per_mtok))
         }
         Some(_) | None => provider,
     }

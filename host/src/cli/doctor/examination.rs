@@ -70,7 +70,7 @@ impl Candidate {
     }
 
     fn complaint(&self, error: &RouteError, config: &Config) -> Complaint {
-        let failure = error.attempts().iter().rev().find_map(|attempt| attempt.failure.as_ref());
+        let failure = error.attempts().iter().rev().find_map(|attempt| attempt.failure());
         match failure {
             Some(failure) => Complaint { what: failure.to_string(), mend: self.mend(failure, config) },
             None => Complaint { what: error.to_string(), mend: String::new() },

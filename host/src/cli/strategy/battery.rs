@@ -30,7 +30,7 @@ fn target(place: usize) -> RosterTarget {
         name: TargetName::new(&format!("provider-{}", place / 2), &format!("model-{place}")),
         priority: i32::try_from(place % 5).unwrap_or(0),
         local: place % 3 == 2,
-        price: (place % 4 != 3).then_some(Price { input_per_mtok: price, output_per_mtok: price }),
+        price: (place % 4 != 3).then_some(Price::new(price, price)),
         context_window: Some(8_192),
         tools: true,
         json: true,

@@ -12,7 +12,7 @@ use serde_json::Value;
 use wit_component::ComponentEncoder;
 
 use super::super::args::BuildArgs;
-use super::super::ask;
+use super::super::aside;
 use super::super::exit::{Exit, UsageError};
 use super::super::paint::{Tone, paint};
 use super::check::{self, Report};
@@ -34,7 +34,7 @@ pub(super) fn run(args: &BuildArgs) -> anyhow::Result<Exit> {
     let component = encode(&fs::read(&built).with_context(|| format!("cannot read {}", built.display()))?)?;
     let examined = put(&output, &component)?;
     if examined.is_ok() {
-        ask::tell(&[paint(Tone::Good, format_args!("wrote {} ({} bytes)", output.display(), component.len()))]);
+        aside::tell(&[paint(Tone::Good, format_args!("wrote {} ({} bytes)", output.display(), component.len()))]);
     }
     check::conclude(&examined, false)
 }

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::super::args::NamedArgs;
 use super::super::exit::Exit;
 use super::super::paint::{Tone, paint, paint_words};
-use super::super::{ask, setup, table};
+use super::super::{aside, ask, setup, table};
 use super::battery::{self, SIZES, USUAL};
 
 /// Calls that a decision's time is averaged over.
@@ -56,7 +56,7 @@ pub(super) fn conclude(examined: &Result<Report, LoadStrategyError>, as_json: bo
             false
         }
         (Err(error), false) => {
-            ask::tell(&[format!("{} it cannot be loaded: {error}", paint(Tone::Bad, "error:"))]);
+            aside::tell(&[format!("{} it cannot be loaded: {error}", paint(Tone::Bad, "error:"))]);
             false
         }
     };

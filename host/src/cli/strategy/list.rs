@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::super::args::ReportArgs;
 use super::super::exit::Exit;
 use super::super::paint::{Tone, paint};
-use super::super::{ask, setup, table};
+use super::super::{aside, ask, setup, table};
 
 const NOTE: &str = "`backstop strategy inspect NAME` shows a strategy's options. The names smart_fallback, cost_optimized, \
                     quality_optimized, round_robin and fail_fast are understood, too.";
@@ -41,7 +41,10 @@ fn configured(file: Option<PathBuf>) -> Config {
     match setup::load(file) {
         Ok(loaded) => loaded.config,
         Err(error) => {
-            ask::tell(&[paint(Tone::Warn, format_args!("the configuration's own strategies are not shown: {error}"))]);
+            aside::tell(&[paint(
+                Tone::Warn,
+                format_args!("the configuration's own strategies are not shown: {error}"),
+            )]);
             Config::new()
         }
     }

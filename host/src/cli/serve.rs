@@ -1,0 +1,35 @@
+//! `backstop serve`: the gateway, until Ctrl-C or a signal to end.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use backstop::client::Backstop;
+use backstop::config;
+use backstop::gateway::Gateway;
+
+use super::args::ServeArgs;
+use super::exit::{Exit, UsageError};
+use super::{interrupt, setup};
+
+/// Serves, and says where in one line on standard output.
+///
+/// # Errors
+/// When the configuration is at fault, or the address cannot be listened on.
+pub(crate) async fn run(args: ServeArgs, file: Option<PathBuf>) -> anyhow::Result<Exit> {
+    let loaded = setup::load(file)?;
+    loaded.require_provider()?;
+    let wanted = args.listen.unwrap_or_else(|| loaded.config.gateway.listen.clone());
+    let address = config::listen_address(&wanted)
+        .map_err(|error| UsageError(format!("cannot listen on {wanted}: {error}; try 127.0.0.1:7878")))?;
+    for notice in &loaded.notices {
+        tracing::warn!("{notice}");
+    }
+    let backstop = Backstop::builder().config(loaded.config).build().await?;
+    let gateway = Gateway::bind(address, backstop).await?;
+    let mut stdout = std::io::stdout();
+    writeln!(stdout, "listening on http://{}", gateway.address())?;
+    stdout.flush()?;
+    // On a worker of the runtime: from outside, every connection would have to be handed over.
+    tokio::spawn(gateway.serve(interrupt::told_to_end)).await?;
+    Ok(Exit::Done)
+}
