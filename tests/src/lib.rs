@@ -2,14 +2,25 @@
 //! situations to put it in.
 
 mod stage;
+pub mod pair;
 mod cli;
 mod binary;
 mod situations;
 mod coverage;
+mod snapshot;
+mod heard;
+mod http_reply;
+mod served;
 pub mod simulated;
+pub mod replay;
 
 pub use binary::backstop_binary;
 pub use cli::{Cli, CliRun};
 pub use coverage::{Coverage, CoverageRow, TestName};
+pub use heard::{Heard, HeardCall, HeardResult};
+pub use http_reply::{HttpReply, exchange, post};
+pub use pair::Pair;
+pub use served::Served;
 pub use situations::{Expected, Situation, situations};
+pub use snapshot::Snapshot;
 pub use stage::Stage;

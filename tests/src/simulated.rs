@@ -39,22 +39,44 @@ pub enum Fate {
     Silence,
 }
 
+/// A call that was given up before its reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GivenUp {
+    /// Which provider.
+    pub provider: Arc<str>,
+    /// When, since the transport was made.
+    pub at: Duration,
+}
+
 /// A transport whose providers live in a function.
 pub struct Simulated<F> {
     fate: F,
     begun: Instant,
     seen: Mutex<Vec<SeenCall>>,
+    given_up: Mutex<Vec<GivenUp>>,
+}
+
+/// Takes note where a call is dropped before its reply.
+struct Waiting<'a> {
+    provider: Option<Arc<str>>,
+    begun: Instant,
+    given_up: &'a Mutex<Vec<GivenUp>>,
 }
 
 impl<F: Fn(&SeenCall, usize) -> Fate + Send + Sync> Simulated<F> {
     /// Providers that treat a call, and how many came to that provider before it, as the function says.
     pub fn new(fate: F) -> Arc<Self> {
-        Arc::new(Self { fate, begun: Instant::now(), seen: Mutex::default() })
+        Arc::new(Self { fate, begun: Instant::now(), seen: Mutex::default(), given_up: Mutex::default() })
     }
 
     /// Every call so far, in the order of arrival.
     pub fn seen(&self) -> Vec<SeenCall> {
         self.seen.lock().unwrap().clone()
+    }
+
+    /// Every call that was given up before its reply, in that order.
+    pub fn given_up(&self) -> Vec<GivenUp> {
+        self.given_up.lock().unwrap().clone()
     }
 
     /// How many calls came to a provider.
@@ -80,7 +102,21 @@ impl<F: Fn(&SeenCall, usize) -> Fate + Send + Sync> Transport for Simulated<F> {
             (self.fate)(&seen, before)
         };
         let streaming = body["stream"] == true;
-        Box::pin(async move { meet(fate, &seen.model, streaming).await })
+        let waiting = Waiting { provider: Some(call.provider), begun: self.begun, given_up: &self.given_up };
+        Box::pin(async move {
+            let mut waiting = waiting;
+            let met = meet(fate, &seen.model, streaming).await;
+            waiting.provider = None;
+            met
+        })
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(provider) = self.provider.take() {
+            self.given_up.lock().unwrap().push(GivenUp { provider, at: self.begun.elapsed() });
+        }
     }
 }
 
@@ -121,8 +157,12 @@ fn streamed(model: &str) -> HttpReply {
             json!({"id": "sim-1", "object": "chat.completion.chunk", "model": model, "choices": [choice]})
         )
     };
-    let body =
-        [chunk(json!({"content": "Paris"}), None), chunk(json!({}), Some("stop")), "data: [DONE]\n\n".into()].concat();
+    let usage = json!({
+        "id": "sim-1", "object": "chat.completion.chunk", "model": model, "choices": [],
+        "usage": {"prompt_tokens": 10, "completion_tokens": 1, "total_tokens": 11},
+    });
+    let (text, end) = (chunk(json!({"content": "Paris"}), None), chunk(json!({}), Some("stop")));
+    let body = [text, end, format!("data: {usage}\n\n"), "data: [DONE]\n\n".into()].concat();
     reply(200, vec![("content-type", "text/event-stream")], body)
 }
 

@@ -13,9 +13,18 @@ use crate::Cli;
 #[derive(Debug)]
 pub struct Stage {
     home: TempDir,
-    providers: Vec<(String, ScriptedProvider)>,
+    actors: Vec<Actor>,
+    timeouts: String,
     route: String,
     more: String,
+}
+
+/// A provider, and how the configuration has it.
+#[derive(Debug)]
+struct Actor {
+    name: String,
+    kind: String,
+    provider: ScriptedProvider,
 }
 
 /// Limits that let a silent provider be given up soon, and that no healthy one on loopback comes near.
@@ -30,13 +39,13 @@ deadline = "20s"
 impl Stage {
     /// Starts a provider for each name, in this order, and writes their configuration.
     pub async fn new(scripts: impl IntoIterator<Item = (&str, Script)>) -> Self {
-        let mut providers = Vec::new();
+        let mut actors = Vec::new();
         for (name, script) in scripts {
             let provider = ScriptedProvider::start(script).await.expect("a free port on loopback");
-            providers.push((name.to_owned(), provider));
+            actors.push(Actor { name: name.to_owned(), kind: "openai".to_owned(), provider });
         }
         let home = TempDir::new().expect("a temporary folder");
-        let stage = Self { home, providers, route: ROUTE.to_owned(), more: String::new() };
+        let stage = Self { home, actors, timeouts: TIMEOUTS.to_owned(), route: ROUTE.to_owned(), more: String::new() };
         stage.write();
         stage
     }
@@ -45,6 +54,26 @@ impl Stage {
     #[must_use]
     pub fn with_route(mut self, route: &str) -> Self {
         self.route = format!("{}\n", route.trim_end());
+        self.write();
+        self
+    }
+
+    /// Has a provider spoken to in another protocol: `anthropic`, `gemini` or `ollama`. It answers in the same.
+    ///
+    /// # Panics
+    /// Where no provider has the name.
+    #[must_use]
+    pub fn with_kind(mut self, name: &str, kind: &str) -> Self {
+        let actor = self.actors.iter_mut().find(|actor| actor.name == name);
+        actor.unwrap_or_else(|| panic!("the stage has no provider `{name}`")).kind = kind.to_owned();
+        self.write();
+        self
+    }
+
+    /// Has providers waited for: a test that holds one back for as long as it likes.
+    #[must_use]
+    pub fn with_patience(mut self) -> Self {
+        self.timeouts = r#"{ first_token = "600s", idle = "600s", total = "600s" }"#.to_owned();
         self.write();
         self
     }
@@ -60,14 +89,14 @@ impl Stage {
     /// The provider of this name.
     #[must_use]
     pub fn provider(&self, name: &str) -> &ScriptedProvider {
-        let found = self.providers.iter().find(|(theirs, _)| theirs == name);
-        &found.unwrap_or_else(|| panic!("the stage has no provider `{name}`")).1
+        let found = self.actors.iter().find(|actor| actor.name == name);
+        &found.unwrap_or_else(|| panic!("the stage has no provider `{name}`")).provider
     }
 
     /// The calls each provider received, in declared order.
     #[must_use]
     pub fn attempts(&self) -> Vec<usize> {
-        self.providers.iter().map(|(_, provider)| provider.call_count()).collect()
+        self.actors.iter().map(|actor| actor.provider.call_count()).collect()
     }
 
     /// The folder Backstop is run in.
@@ -85,13 +114,15 @@ impl Stage {
     /// The configuration's text.
     #[must_use]
     pub fn config(&self) -> String {
-        let mut text = String::new();
-        for (name, provider) in &self.providers {
-            let (url, variable) = (provider.base_url(), key_variable(name));
+        let (mut text, timeouts) = (String::new(), &self.timeouts);
+        for Actor { name, kind, provider } in &self.actors {
+            // Only OpenAI's addresses begin below a version.
+            let url = if kind == "openai" { provider.base_url() } else { provider.root_url() };
+            let variable = key_variable(name);
             write!(
                 text,
-                "[providers.{name}]\nkind = \"openai\"\nbase_url = \"{url}\"\napi_key_env = \"{variable}\"\n\
-                 models = [\"{name}-model\"]\ntimeouts = {TIMEOUTS}\n\n"
+                "[providers.{name}]\nkind = \"{kind}\"\nbase_url = \"{url}\"\napi_key_env = \"{variable}\"\n\
+                 models = [\"{name}-model\"]\ntimeouts = {timeouts}\n\n"
             )
             .expect("text can be written");
         }
@@ -102,7 +133,7 @@ impl Stage {
     #[must_use]
     pub fn backstop<'a>(&self, arguments: impl IntoIterator<Item = &'a str>) -> Cli {
         let cli = Cli::new(self.home(), arguments);
-        self.providers.iter().fold(cli, |cli, (name, _)| cli.env(&key_variable(name), &Self::key(name)))
+        self.actors.iter().fold(cli, |cli, Actor { name, .. }| cli.env(&key_variable(name), &Self::key(name)))
     }
 
     /// A provider's key: a text that must be found nowhere but in the calls to that provider.
@@ -159,5 +190,15 @@ mod tests {
         [budget]
         daily_usd = "1"
         "#);
+    }
+
+    #[tokio::test]
+    async fn gives_every_other_protocol_the_address_without_a_version() {
+        let stage = Stage::new([("alpha", Script::new()), ("beta", Script::new())]).await.with_kind("beta", "gemini");
+
+        let (config, beta) = (stage.config(), stage.provider("beta").root_url());
+
+        assert!(config.contains(&format!("kind = \"gemini\"\nbase_url = \"{beta}\"")), "{config}");
+        assert!(!beta.as_str().contains("v1"));
     }
 }

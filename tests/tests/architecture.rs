@@ -43,7 +43,11 @@ fn only_the_clock_reads_time() {
 
 #[test]
 fn only_the_transport_opens_connections() {
-    assert_eq!(offenders(&["reqwest::", "TcpStream", "UdpSocket"], &["transport/", "scripted/"]), [""; 0]);
+    // The gateway accepts connections, and has none of these.
+    let words =
+        ["hyper_util::client", "hyper::client", "hyper_rustls", "reqwest", "::connect(", "TcpSocket", "UdpSocket"];
+
+    assert_eq!(offenders(&words, &["transport/", "scripted/"]), [""; 0]);
 }
 
 #[test]
@@ -72,7 +76,7 @@ fn one_place_alone_is_unsafe() {
 
 #[test]
 fn a_stage_imports_only_those_below_it() {
-    let order = ["client", "router", "strategy", "guard", "provider", "transport", "accounting", "config"];
+    let order = ["gateway", "client", "router", "strategy", "guard", "provider", "transport", "accounting", "config"];
     for (name, text) in sources() {
         let Some(floor) = order.iter().position(|stage| name.starts_with(&format!("{stage}/"))) else { continue };
         for above in order.iter().take(floor) {

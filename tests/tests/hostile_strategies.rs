@@ -219,7 +219,7 @@ async fn keeps_a_named_wait_whatever_the_strategy_says() {
 #[tokio::test(start_paused = true)]
 async fn keeps_limits_budgets_and_switches_whatever_the_strategy_says() {
     let dollar = |text: &str| text.parse().unwrap();
-    let price = Price { input_per_mtok: dollar("10"), output_per_mtok: dollar("10") };
+    let price = Price::new(dollar("10"), dollar("10"));
     let mut over_budget = config();
     over_budget.budget = BudgetConfig { per_request: Some(dollar("0.001")), ..over_budget.budget };
     let mut over_limit = config();

@@ -128,7 +128,7 @@ async fn spreads_the_retries_of_a_thousand_simultaneous_failures() {
     });
     let mut config = config(1);
     config.breaker = BreakerConfig { failures: 0, success_rate: 0.0, ..BreakerConfig::default() };
-    config.retries = RetryConfig { ratio: 1.0, floor: 2_000 };
+    config.retries = RetryConfig { ratio: 1.0, floor: 2_000, hedges: 0.05 };
     let backstop = backstop(config, &transport, 32).await;
 
     let answers = join_all((0..1_000).map(|_| backstop.chat(ChatRequest::ask("hi")))).await;

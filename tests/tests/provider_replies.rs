@@ -3,70 +3,12 @@
 
 use std::time::Duration;
 
-use backstop::config::{Config, ProviderConfig, Timeouts};
 use backstop::scripted::{Answer, Ending, Fault, Newline, Place, Reply, Script, ScriptedProvider};
-use backstop::{Backstop, ChatRequest, FailureKind, RouteError};
+use backstop::{ChatRequest, FailureKind, RouteError};
+use backstop_tests::Pair;
 use serde_json::json;
 
 const TEXT: &str = "one two three four five six";
-
-fn short() -> Timeouts {
-    Timeouts {
-        connect: Duration::from_secs(2),
-        first_token: Some(Duration::from_millis(400)),
-        idle: Duration::from_millis(400),
-        total: Duration::from_secs(5),
-    }
-}
-
-/// Two providers on loopback, asked in this order: the first does what the script says, the second answers.
-struct Pair {
-    first: ScriptedProvider,
-    second: ScriptedProvider,
-    backstop: Backstop,
-}
-
-impl Pair {
-    async fn start(script: impl Into<Script>) -> Self {
-        let first = ScriptedProvider::start(script).await.unwrap();
-        let second = ScriptedProvider::start(Script::always(Reply::answer("from the second"))).await.unwrap();
-        let mut config = Config::new();
-        for (name, provider) in [("first", &first), ("second", &second)] {
-            let provider = ProviderConfig::openai_compatible(provider.base_url())
-                .with_key("TEST_KEY", "sk-test-0123456789")
-                .with_model("m")
-                .with_timeouts(short());
-            config.providers.insert(name.to_owned(), provider);
-        }
-        let route = config.routes.get_mut("default").unwrap();
-        route.options = json!({"retries": 0}).as_object().unwrap().clone();
-        let backstop = Backstop::builder().config(config).build().await.unwrap();
-        Self { first, second, backstop }
-    }
-
-    async fn whole(&self) -> Result<String, RouteError> {
-        self.backstop.chat(ChatRequest::ask("hi")).await.map(|answer| answer.text)
-    }
-
-    /// The streamed text, and the failure that cut it, where one did.
-    async fn streamed(&self) -> Result<(String, Option<FailureKind>), RouteError> {
-        let mut stream = self.backstop.stream(ChatRequest::ask("hi")).await?;
-        let mut text = String::new();
-        while let Some(chunk) = stream.next().await {
-            match chunk {
-                Ok(chunk) => text.push_str(&chunk.text),
-                Err(error) => return Ok((text, Some(error.failure.kind))),
-            }
-        }
-        Ok((text, None))
-    }
-
-    /// The kinds of failure of the latest request.
-    fn failures(&self) -> Vec<FailureKind> {
-        let latest = self.backstop.latest(1);
-        latest[0].attempts.iter().filter_map(|attempt| Some(attempt.failure.as_ref()?.kind)).collect()
-    }
-}
 
 /// Replies that are no answer, whole or streamed: the next provider is asked.
 fn no_answers() -> Vec<(&'static str, Reply, FailureKind)> {
@@ -265,8 +207,9 @@ async fn ends_with_the_cause_where_an_error_comes_after_forty_tokens() {
     let (text, cut) = pair.streamed().await.unwrap();
 
     assert!(!text.is_empty() && text.len() < long.len() && long.starts_with(&text), "{text:?}");
+    // The second provider's answer is another one: it cannot take the place of the rest.
     assert!(cut.is_some());
-    assert_eq!(pair.second.call_count(), 0);
+    assert_eq!(pair.second.call_count(), 1);
 }
 
 // P34
@@ -354,4 +297,29 @@ async fn sends_a_client_that_leaves_off_to_the_provider_too() {
     };
     tokio::time::timeout(Duration::from_secs(5), gone).await.expect("the upstream call was not cancelled");
     assert_eq!(pair.backstop.latest(1)[0].outcome, backstop::types::Outcome::Abandoned);
+}
+
+#[tokio::test]
+async fn a_stream_whose_tokens_were_all_spent_on_thoughts_is_an_answer() {
+    let first = r#"{"choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}]}"#;
+    let last = r#"{"choices":[{"index":0,"delta":{},"finish_reason":"length"}]}"#;
+    let events = format!("data: {first}\n\ndata: {last}\n\ndata: [DONE]\n\n");
+    let pair = Pair::start(Reply::raw(200, "text/event-stream", events)).await;
+
+    let streamed = pair.streamed().await;
+
+    assert_eq!(streamed.unwrap(), (String::new(), None));
+    assert_eq!(pair.second.call_count(), 0);
+}
+
+#[tokio::test]
+async fn a_stream_that_calls_itself_json_is_read_as_the_stream_it_is() {
+    let event = r#"{"choices":[{"index":0,"delta":{"content":"hello"},"finish_reason":"stop"}]}"#;
+    let events = format!("data: {event}\n\ndata: [DONE]\n\n");
+    let pair = Pair::start(Reply::raw(200, "application/json", events)).await;
+
+    let streamed = pair.streamed().await;
+
+    assert_eq!(streamed.unwrap(), ("hello".to_owned(), None));
+    assert_eq!(pair.second.call_count(), 0);
 }

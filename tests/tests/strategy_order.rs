@@ -49,7 +49,7 @@ impl World {
             let mut provider = ProviderConfig::openai_compatible(provider.base_url())
                 .with_model("m")
                 .with_priority(priority)
-                .with_price(Price { input_per_mtok: price, output_per_mtok: price });
+                .with_price(Price::new(price, price));
             provider.local = name == "local";
             config.providers.insert(name.to_owned(), provider);
         }
