@@ -3,6 +3,7 @@
 use std::io;
 use std::process::ExitCode;
 
+use backstop::accounting::store::StoreError;
 use backstop::client::BuildError;
 use backstop::config::ConfigError;
 use backstop::gateway::BindError;
@@ -62,6 +63,7 @@ impl Exit {
                 .or_else(|| cause.downcast_ref().map(|_: &UsageError| Self::Usage))
                 .or_else(|| cause.downcast_ref().map(|_: &ConfigError| Self::Usage))
                 .or_else(|| cause.downcast_ref().map(|_: &BindError| Self::Usage))
+                .or_else(|| cause.downcast_ref().map(|_: &StoreError| Self::Usage))
                 .or_else(|| cause.downcast_ref().map(|_: &LoadStrategyError| Self::Usage))
                 .or_else(|| cause.downcast_ref().map(|_: &StreamError| Self::Failed));
             if let Some(exit) = exit {

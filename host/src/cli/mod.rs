@@ -18,7 +18,11 @@ mod lines;
 mod ask;
 mod chat;
 mod serve;
+mod remote;
+mod running;
 mod status;
+mod why;
+mod costs;
 mod doctor;
 mod demo;
 mod strategy;
@@ -76,6 +80,8 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Chat(args) => chat::run(args, file).await,
         Command::Serve(args) => serve::run(args, file).await,
         Command::Status(args) => interrupt::or(status::run(args, file)).await,
+        Command::Why(args) => interrupt::or(why::run(args, file)).await,
+        Command::Costs(args) => interrupt::or(costs::run(args, file)).await,
         Command::Doctor(args) => interrupt::or(doctor::run(args, file)).await,
         Command::Demo(args) => interrupt::or(demo::run(args)).await,
         Command::Strategy { command } => interrupt::or(strategy::run(command, file)).await,

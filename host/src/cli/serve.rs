@@ -2,10 +2,11 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use backstop::client::Backstop;
-use backstop::config;
-use backstop::gateway::Gateway;
+use backstop::config::{self, Sources};
+use backstop::gateway::{Gateway, Reload};
 
 use super::args::ServeArgs;
 use super::exit::{Exit, UsageError};
@@ -14,9 +15,10 @@ use super::{interrupt, setup};
 /// Serves, and says where in one line on standard output.
 ///
 /// # Errors
-/// When the configuration is at fault, or the address cannot be listened on.
+/// When the configuration or the store is at fault, or the address cannot be listened on.
 pub(crate) async fn run(args: ServeArgs, file: Option<PathBuf>) -> anyhow::Result<Exit> {
-    let loaded = setup::load(file)?;
+    let sources = Sources { file, ..Sources::from_process() };
+    let loaded = config::load(&sources)?;
     loaded.require_provider()?;
     let wanted = args.listen.unwrap_or_else(|| loaded.config.gateway.listen.clone());
     let address = config::listen_address(&wanted)
@@ -24,8 +26,16 @@ pub(crate) async fn run(args: ServeArgs, file: Option<PathBuf>) -> anyhow::Resul
     for notice in &loaded.notices {
         tracing::warn!("{notice}");
     }
-    let backstop = Backstop::builder().config(loaded.config).build().await?;
-    let gateway = Gateway::bind(address, backstop).await?;
+    let store = setup::store(&loaded.config)?;
+    let mut builder = Backstop::builder().config(loaded.config);
+    if let Some(store) = &store {
+        builder = builder.record_sink(Arc::clone(store) as _);
+    }
+    let mut gateway = Gateway::bind(address, builder.build().await?).await?;
+    if let Some(store) = &store {
+        gateway = gateway.with_store(Arc::clone(store));
+    }
+    let gateway = gateway.with_reload(Reload::new(sources.files(), move || config::load(&sources)));
     let mut stdout = std::io::stdout();
     writeln!(stdout, "listening on http://{}", gateway.address())?;
     stdout.flush()?;

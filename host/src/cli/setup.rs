@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
+use backstop::accounting::store::{Keep, Store, StoreError};
 use backstop::client::{Backstop, BuildError};
-use backstop::config::{self, Config, SandboxConfig, Sources, StrategyRef};
+use backstop::config::{self, Config, SandboxConfig, Sources, StoreConfig, StrategyRef};
 use backstop::strategy::{inspect, resolve_name};
 
 use super::args::{RetryArgs, WishArgs};
@@ -64,8 +66,25 @@ pub(crate) async fn ready(
     }
     let known = known_options(&config, route).await?;
     let notes = retries::apply(&mut config, route, retry, &known, unsaid, said);
-    let backstop = Backstop::builder().config(config).build().await?;
+    let mut notes = notes;
+    let mut builder = Backstop::builder();
+    match store(&config) {
+        Ok(store) => builder = store.into_iter().fold(builder, |builder, store| builder.record_sink(store)),
+        // An answer is worth more than its record.
+        Err(error) => notes.push(format!("no record is kept: {error}")),
+    }
+    let backstop = builder.config(config).build().await?;
     Ok(Ready { backstop, notes })
+}
+
+/// Opens the store that the configuration names, to write to it; `None` where it names none.
+///
+/// # Errors
+/// When it cannot be used.
+pub(crate) fn store(config: &Config) -> Result<Option<Arc<Store>>, StoreError> {
+    let StoreConfig { path, keep_requests, keep, .. } = &config.store;
+    let keep = Keep { requests: *keep_requests, time: *keep };
+    path.as_ref().map(|path| Store::open(path, keep).map(Arc::new)).transpose()
 }
 
 /// The strategy a word on the command line means.

@@ -228,7 +228,12 @@ fn of_surroundings(settings: &mut Vec<Setting>, config: &Config) {
     }
     Table::new(settings, "cache".to_owned()).add("enabled", config.cache.enabled);
     let mut table = Table::new(settings, "store".to_owned());
-    table.add_some("path", config.store.path.as_ref().map(|path| path.display().to_string()));
+    match &config.store.path {
+        Some(file) => table.add("path", file.display().to_string()),
+        None => table.add("path", false),
+    }
+    table.add("keep_requests", config.store.keep_requests);
+    table.add("keep", length_text(config.store.keep));
     table.add_some("shared", config.store.shared.as_deref());
     let mut table = Table::new(settings, "gateway".to_owned());
     table.add("listen", config.gateway.listen.as_str());

@@ -46,6 +46,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     let environment = Environment::gather(sources, &mut report);
     let mut config = Config::new();
     config.sandbox.compile_cache = sources.cache_directory.as_deref().map(|folder| folder.join("components"));
+    config.store.path = sources.data_directory.as_deref().map(|folder| folder.join("backstop.db"));
 
     let found = find_file(sources, &environment, &mut report);
     let from_file = match &found {

@@ -53,6 +53,6 @@ pub use settings::{
     GenerationDefaults, HoldBack, Limits, Listing, ModelConfig, OnInterrupt, Protocol, ProviderConfig, Purpose,
     RetryConfig, RouteConfig, SandboxConfig, StoreConfig, StrategyRef, TargetRef, Timeouts, UnknownPrice,
 };
-pub use show::{show, show_json};
+pub use show::{show, show_json, show_values};
 pub use sources::Sources;
 pub use strategy_name::built_in_strategy;

@@ -354,11 +354,15 @@ pub struct CacheConfig {
     pub enabled: bool,
 }
 
-/// Where the ledger and the records live.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// Where the records of requests, and what was spent, outlive the process.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreConfig {
-    /// The file; the platform's data directory where nothing is said.
+    /// The file; `None` is nowhere. Loaded configurations name one in the platform's data folder.
     pub path: Option<PathBuf>,
+    /// Records that are kept at most. 100,000.
+    pub keep_requests: u64,
+    /// How long records are kept. 30 days.
+    pub keep: Duration,
     /// A store shared by several instances.
     pub shared: Option<String>,
 }
@@ -368,6 +372,12 @@ pub struct StoreConfig {
 pub struct GatewayConfig {
     /// Where it listens. `127.0.0.1:7878`.
     pub listen: String,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self { path: None, keep_requests: 100_000, keep: Duration::from_secs(30 * 24 * 3_600), shared: None }
+    }
 }
 
 impl ProviderConfig {

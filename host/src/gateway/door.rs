@@ -13,12 +13,15 @@ use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::accounting::store::Store;
 use crate::client::Backstop;
 use crate::clock::{Clock, SystemClock};
 
+use super::admin::Admin;
 use super::bounds::Bounds;
 use super::connection;
 use super::reception::Reception;
+use super::reload::{Reload, Reloader};
 
 /// An endpoint in OpenAI's shape in front of a [`Backstop`].
 ///
@@ -41,6 +44,8 @@ pub struct Gateway {
     backstop: Backstop,
     bounds: Bounds,
     clock: Arc<dyn Clock>,
+    store: Option<Arc<Store>>,
+    reload: Option<Reload>,
 }
 
 /// The gateway cannot listen at an address.
@@ -65,7 +70,29 @@ impl Gateway {
         let fault = |source| BindError { address, source };
         let listener = TcpListener::bind(address).await.map_err(fault)?;
         let address = listener.local_addr().map_err(fault)?;
-        Ok(Self { listener, address, backstop, bounds: Bounds::default(), clock: Arc::new(SystemClock::start()) })
+        Ok(Self {
+            listener,
+            address,
+            backstop,
+            bounds: Bounds::default(),
+            clock: Arc::new(SystemClock::start()),
+            store: None,
+            reload: None,
+        })
+    }
+
+    /// Has the admin API tell of requests and spend from a store, which must be told of them by the same [`Backstop`].
+    #[must_use]
+    pub fn with_store(mut self, store: Arc<Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Takes up a configuration that changes while it serves.
+    #[must_use]
+    pub fn with_reload(mut self, reload: Reload) -> Self {
+        self.reload = Some(reload);
+        self
     }
 
     /// Sets other bounds for clients.
@@ -85,7 +112,13 @@ impl Gateway {
     /// [`Bounds::grace`] allows; when the signal comes a second time, at once.
     pub async fn serve<S: Future<Output = ()>>(self, signal: impl Fn() -> S) {
         let (stop, stopping) = watch::channel(false);
-        let reception = Arc::new(Reception::new(self.backstop, self.bounds, Arc::clone(&self.clock), stopping));
+        let reloader = self.reload.map(|reload| Arc::new(Reloader::new(reload, self.backstop.clone())));
+        // Ends with this future, which owns it.
+        let mut watch = JoinSet::new();
+        reloader.iter().for_each(|reloader| drop(watch.spawn(Arc::clone(reloader).watch())));
+        let admin = Admin::new(self.backstop.clone(), self.store, reloader, stopping.clone());
+        let reception = Reception::new(self.backstop, admin, self.bounds, Arc::clone(&self.clock), stopping);
+        let reception = Arc::new(reception);
         let places = Arc::new(Semaphore::new(self.bounds.connections));
         let mut connections = JoinSet::new();
         {

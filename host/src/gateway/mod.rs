@@ -3,7 +3,8 @@
 //! The way of a request: `door` accepts a connection, `connection` serves it (`pulse` ends those that keep it waiting,
 //! `framing` refuses heads that two servers would read differently); `reception` finds the endpoint by method and path;
 //! `inbound` reads the body, `wishes` what the client asks of Backstop itself; `chat` has the library answer; `reply` writes
-//! what is said in headers, `events` the stream. `status` alone chooses statuses.
+//! what is said in headers, `events` the stream. `status` alone chooses statuses. `admin` is what operators see and steer, `reload` takes
+//! up a changed configuration.
 
 mod door;
 mod bounds;
@@ -17,6 +18,8 @@ mod sound_json;
 mod wishes;
 mod chat;
 mod models;
+mod admin;
+mod reload;
 mod refusal;
 mod status;
 mod reply;
@@ -24,3 +27,4 @@ mod events;
 
 pub use bounds::Bounds;
 pub use door::{BindError, Gateway};
+pub use reload::Reload;

@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use http::header::ORIGIN;
+use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, Method, Request, StatusCode};
 use hyper::body::Incoming;
 use serde_json::json;
@@ -17,6 +17,7 @@ use crate::random::Random;
 use crate::router::RouteError;
 use crate::types::{RequestId, TargetName};
 
+use super::admin::Admin;
 use super::bounds::Bounds;
 use super::refusal::Refusal;
 use super::reply::{Origin, Reply};
@@ -25,6 +26,7 @@ use super::{chat, inbound, models, status};
 /// What all connections share.
 pub(super) struct Reception {
     pub(super) backstop: Backstop,
+    admin: Admin,
     pub(super) bounds: Bounds,
     pub(super) clock: Arc<dyn Clock>,
     /// Whether the gateway is stopping.
@@ -39,6 +41,8 @@ enum Endpoint {
     Models,
     Alive,
     Ready,
+    /// The admin API, with the methods that this path of it takes.
+    Admin(&'static str),
 }
 
 /// Why a request has no answer.
@@ -66,7 +70,7 @@ impl Endpoint {
             "/v1/models" => Some(Self::Models),
             "/healthz" => Some(Self::Alive),
             "/readyz" => Some(Self::Ready),
-            _ => None,
+            _ => Admin::allowed(path).map(Self::Admin),
         }
     }
 
@@ -75,25 +79,24 @@ impl Endpoint {
         match self {
             Self::Chat => "POST, OPTIONS",
             Self::Models | Self::Alive | Self::Ready => "GET, HEAD, OPTIONS",
+            Self::Admin(allowed) => allowed,
         }
     }
 
     fn takes(self, method: &Method) -> bool {
-        match self {
-            Self::Chat => method == Method::POST,
-            Self::Models | Self::Alive | Self::Ready => method == Method::GET || method == Method::HEAD,
-        }
+        self.allowed().split(", ").any(|allowed| allowed == method.as_str())
     }
 }
 
 impl Reception {
     pub(super) fn new(
         backstop: Backstop,
+        admin: Admin,
         bounds: Bounds,
         clock: Arc<dyn Clock>,
         stopping: watch::Receiver<bool>,
     ) -> Self {
-        Self { backstop, bounds, clock, stopping, random: Random::from_system() }
+        Self { backstop, admin, bounds, clock, stopping, random: Random::from_system() }
     }
 
     /// Answers a request, whatever becomes of it: a panic costs the request it happens in, and no other.
@@ -120,7 +123,17 @@ impl Reception {
             Endpoint::Alive => Ok(self.tell(&json!({"status": "ok"}))),
             Endpoint::Ready if *self.stopping.borrow() => Err(Refusal::Stopping.into()),
             Endpoint::Ready => Ok(self.tell(&json!({"status": "ready"}))),
+            Endpoint::Admin(_) => self.administer(request).await,
         }
+    }
+
+    async fn administer(&self, request: Request<Incoming>) -> Result<Reply, Unanswered> {
+        let (head, body) = request.into_parts();
+        check_page(&head.headers)?;
+        check_host(&head.headers)?;
+        let body = inbound::read(body, &self.bounds, &*self.clock).await?;
+        let answered = self.admin.answer(&head.method, &head.uri, &head.headers, &body).await;
+        Ok(answered.map_err(|error| Refusal::Admin(Box::new(error)))?.with_origin(&self.nobody()))
     }
 
     async fn chat(&self, request: Request<Incoming>) -> Result<Reply, Unanswered> {
@@ -183,10 +196,21 @@ impl Reception {
 fn check_page(headers: &HeaderMap) -> Result<(), Refusal> {
     let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
     let url = origin.to_str().ok().and_then(|origin| Url::parse(origin).ok());
-    let is_here = url.as_ref().and_then(Url::host).is_some_and(|host| match host {
+    if url.as_ref().is_some_and(is_here) { Ok(()) } else { Err(Refusal::ForeignPage) }
+}
+
+/// Refuses calls to a name of somebody else's that leads here: a browser takes the page behind it to be of this origin, and
+/// says nothing of it when it only reads.
+fn check_host(headers: &HeaderMap) -> Result<(), Refusal> {
+    let Some(host) = headers.get(HOST) else { return Ok(()) };
+    let url = host.to_str().ok().and_then(|host| Url::parse(&format!("http://{host}/")).ok());
+    if url.as_ref().is_some_and(is_here) { Ok(()) } else { Err(Refusal::ForeignPage) }
+}
+
+fn is_here(url: &Url) -> bool {
+    url.host().is_some_and(|host| match host {
         Host::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
         Host::Ipv4(address) => address.is_loopback(),
         Host::Ipv6(address) => address.is_loopback(),
-    });
-    if is_here { Ok(()) } else { Err(Refusal::ForeignPage) }
+    })
 }

@@ -5,6 +5,8 @@ use thiserror::Error;
 
 use crate::types::ParseRequestError;
 
+use super::admin::AdminError;
+
 /// A request that goes no further. Worded for the client who sent it.
 #[derive(Debug, Error)]
 pub(super) enum Refusal {
@@ -38,6 +40,8 @@ pub(super) enum Refusal {
         /// What is wrong with it.
         fault: String,
     },
+    #[error(transparent)]
+    Admin(Box<AdminError>),
     #[error("the gateway is stopping")]
     Stopping,
     #[error("something went wrong inside the gateway; its log says more")]
@@ -47,13 +51,26 @@ pub(super) enum Refusal {
 impl Refusal {
     /// The refusal in the shape of OpenAI's errors.
     pub(super) fn to_json(&self) -> Value {
-        json!({"error": {
+        let mut error = json!({
             "message": self.to_string(),
             "type": self.kind(),
             "code": self.code(),
             "param": self.param(),
             "attempts": [],
-        }})
+        });
+        let problems = self.problems();
+        if let (false, Some(fields)) = (problems.is_empty(), error.as_object_mut()) {
+            fields.insert("problems".to_owned(), problems.into());
+        }
+        json!({"error": error})
+    }
+
+    /// Everything that is wrong with a configuration that is refused.
+    fn problems(&self) -> Vec<String> {
+        match self {
+            Self::Admin(error) => error.problems(),
+            _ => Vec::new(),
+        }
     }
 
     fn kind(&self) -> &'static str {
@@ -69,6 +86,7 @@ impl Refusal {
             | Self::BrokeOff(_)
             | Self::Unsound(_)
             | Self::NotARequest(_)
+            | Self::Admin(_)
             | Self::Wish { .. } => "invalid_request_error",
         }
     }
@@ -84,6 +102,7 @@ impl Refusal {
             Self::BrokeOff(_) => "incomplete_body",
             Self::Unsound(_) => "invalid_json",
             Self::NotARequest(_) | Self::Wish { .. } => "invalid_request",
+            Self::Admin(error) => error.code(),
             Self::Stopping => "stopping",
             Self::Panicked => "internal_error",
         }
@@ -94,6 +113,7 @@ impl Refusal {
             Self::NotARequest(ParseRequestError::NoMessages) => Some("messages"),
             Self::NotARequest(ParseRequestError::WrongType { field, .. }) => Some(field),
             Self::Wish { field, .. } => Some(field),
+            Self::Admin(error) => error.param(),
             Self::NotARequest(ParseRequestError::NotAnObject(_))
             | Self::NoSuchPath
             | Self::WrongMethod { .. }

@@ -84,6 +84,18 @@ impl Reply {
             .with_origin(&origin)
     }
 
+    /// Events that are no provider's.
+    pub(super) fn of_events(events: impl Stream<Item = Bytes> + Send + 'static) -> Self {
+        Self::new(StatusCode::OK, Content::Events(Box::pin(events)))
+            .with_type("text/event-stream; charset=utf-8")
+            .with(CACHE_CONTROL, HeaderValue::from_static("no-cache"))
+    }
+
+    /// A text of our own.
+    pub(super) fn of_text(text: &'static str, content_type: &'static str) -> Self {
+        Self::new(StatusCode::OK, Content::Whole(Bytes::from_static(text.as_bytes()))).with_type(content_type)
+    }
+
     pub(super) fn of_json(status: StatusCode, body: &Value) -> Self {
         Self::new(status, Content::Whole(Bytes::from(body.to_string()))).with_type("application/json")
     }

@@ -7,6 +7,7 @@ use http::StatusCode;
 use crate::router::RouteError;
 use crate::types::{AttemptRecord, Effect};
 
+use super::admin::AdminError;
 use super::refusal::Refusal;
 
 /// The status of a request that nobody could serve.
@@ -39,8 +40,21 @@ pub(super) fn of_refusal(refusal: &Refusal) -> StatusCode {
         Refusal::BrokeOff(_) | Refusal::Unsound(_) | Refusal::NotARequest(_) | Refusal::Wish { .. } => {
             StatusCode::BAD_REQUEST
         }
+        Refusal::Admin(error) => of_admin(error),
         Refusal::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn of_admin(error: &AdminError) -> StatusCode {
+    match error {
+        AdminError::NotFound { .. } => StatusCode::NOT_FOUND,
+        AdminError::Invalid { .. } => StatusCode::BAD_REQUEST,
+        AdminError::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        AdminError::NoSource => StatusCode::CONFLICT,
+        AdminError::Refused(_) | AdminError::Change(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        AdminError::Store(_) | AdminError::Unwritable(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        AdminError::Interrupted => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 

@@ -125,6 +125,11 @@ impl RouteError {
     pub fn is_outage(&self) -> bool {
         matches!(self, Self::AllFailed { .. } | Self::Unavailable { .. } | Self::DeadlineExceeded { .. })
     }
+
+    /// Whether every target was tried or at rest, and none of them answered.
+    pub(super) fn is_everyones_failure(&self) -> bool {
+        matches!(self, Self::AllFailed { .. } | Self::Unavailable { .. })
+    }
 }
 
 /// A stream that broke after part of it had reached the caller.

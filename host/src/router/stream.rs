@@ -88,7 +88,7 @@ impl AnswerStream {
             id: journey.story.id(),
             target,
             attempts: journey.story.attempts_made(),
-            strategy: Arc::clone(&journey.route.strategy_name),
+            strategy: Arc::clone(&journey.route.decider().name),
             usage: None,
             finish_reason: None,
             cost: None,
@@ -179,7 +179,7 @@ impl AnswerStream {
         self.usage = usage;
         self.finish_reason = served.received.finish_reason;
         self.cost = settled.cost.map(|cost| cost.saturating_add(journey.spent));
-        journey.story.end_served(&served.target, usage, self.cost);
+        journey.end_served(&served.target, usage, self.cost);
     }
 
     /// Settles a stream that broke, and looks for another target where the route allows it.

@@ -8,12 +8,17 @@ mod decision;
 mod request;
 mod event;
 mod record;
+mod summary;
+mod alert;
+pub(crate) mod as_json;
 
+pub use alert::{Alert, AlertKind};
 pub use decision::{Ask, AttemptPlan, Decision, PastAttempt, Standing, State, Verdict};
 pub use event::{Event, Observer};
 pub use failure::{Again, Effect, Elsewhere, Failure, FailureKind};
 pub use money::{LongInput, NanoUsd, ParseMoneyError, Price, Rates};
 pub use record::{AttemptEnd, AttemptRecord, CandidateRecord, Outcome, RequestId, RequestRecord};
 pub use request::{ChatRequest, Needs, ParseRequestError};
+pub use summary::RequestSummary;
 pub use target::{RosterTarget, TargetId, TargetName};
 pub use usage::Usage;

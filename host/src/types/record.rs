@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Serialize, Serializer};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::as_json::{labels, maybe_usd, millis, standing, steps};
 use super::{Event, Failure, NanoUsd, Standing, TargetName, Usage};
 
 /// Names one request in replies, logs and records: `bs-` and 32 hexadecimal digits.
@@ -34,24 +36,31 @@ impl Serialize for RequestId {
     }
 }
 
+impl<'de> Deserialize<'de> for RequestId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::parse(&text).ok_or_else(|| D::Error::custom(format_args!("{text:?} names no request")))
+    }
+}
+
 /// One target of the roster, as it stood when the strategy was asked.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CandidateRecord {
     /// Who.
     pub target: Arc<TargetName>,
     /// Whether it would have been admitted, and if not, why.
-    #[serde(serialize_with = "standing_name")]
+    #[serde(with = "standing")]
     pub standing: Standing,
     /// What the request would have cost there at most.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "estimated_cost_usd", with = "maybe_usd", default, skip_serializing_if = "Option::is_none")]
     pub estimated_cost: Option<NanoUsd>,
     /// What it lacks that the request needs.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub why: Option<Arc<str>>,
 }
 
 /// One HTTP call that was made for the request.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AttemptRecord {
     /// To whom.
     pub target: Arc<TargetName>,
@@ -59,11 +68,12 @@ pub struct AttemptRecord {
     #[serde(flatten)]
     pub end: AttemptEnd,
     /// How long it took: to the end of a whole reply, to the first token of a stream.
+    #[serde(rename = "took_ms", with = "millis")]
     pub took: Duration,
 }
 
 /// How a HTTP call ended.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "end", content = "failure")]
 pub enum AttemptEnd {
     /// It brought the answer.
@@ -86,7 +96,7 @@ impl AttemptRecord {
 }
 
 /// How the request ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// Still under way.
@@ -101,10 +111,35 @@ pub enum Outcome {
     Interrupted,
     /// The caller went away.
     Abandoned,
+    /// The process ended before the request did.
+    Unknown,
+}
+
+impl Outcome {
+    /// The outcome in a word, as in JSON.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Served => "served",
+            Self::Degraded => "degraded",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+            Self::Abandoned => "abandoned",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// Reads what [`Outcome::name`] says.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        let all = [Self::Pending, Self::Served, Self::Degraded, Self::Failed, Self::Interrupted, Self::Abandoned];
+        all.into_iter().chain([Self::Unknown]).find(|outcome| outcome.name() == name)
+    }
 }
 
 /// The story of one request.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RequestRecord {
     /// Its name.
     pub id: RequestId,
@@ -114,12 +149,12 @@ pub struct RequestRecord {
     pub route: Arc<str>,
     /// The strategy that was asked.
     pub strategy: Arc<str>,
+    /// Whether a stream was asked for.
+    #[serde(default)]
+    pub streaming: bool,
     /// The caller's words about it.
+    #[serde(with = "labels")]
     pub labels: Arc<[(String, String)]>,
-    /// Every step with the time since the start.
-    pub steps: Vec<(Duration, Event)>,
-    /// Every HTTP call.
-    pub attempts: Vec<AttemptRecord>,
     /// How it ended.
     pub outcome: Outcome,
     /// Who answered.
@@ -127,15 +162,32 @@ pub struct RequestRecord {
     /// What the answering provider counted.
     pub usage: Option<Usage>,
     /// What the answer cost, where the price is known.
+    #[serde(rename = "cost_usd", with = "maybe_usd", default)]
     pub cost: Option<NanoUsd>,
     /// From the start to the end.
+    #[serde(rename = "took_ms", with = "millis")]
     pub took: Duration,
+    /// Every HTTP call.
+    #[serde(rename = "tried")]
+    pub attempts: Vec<AttemptRecord>,
+    /// Every step with the time since the start.
+    #[serde(with = "steps")]
+    pub steps: Vec<(Duration, Event)>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape serde asks for")]
-fn standing_name<S: Serializer>(standing: &Standing, serializer: S) -> Result<S::Ok, S::Error> {
-    match standing.wait_ms() {
-        None | Some(0) => serializer.serialize_str(standing.name()),
-        Some(ms) => serializer.collect_str(&format_args!("{} ({ms} ms)", standing.name())),
+impl RequestRecord {
+    /// Whether somebody else was tried than the target that was tried first.
+    #[must_use]
+    pub fn failed_over(&self) -> bool {
+        let mut targets = self.attempts.iter().map(|attempt| &attempt.target);
+        let first = targets.next();
+        targets.any(|target| Some(target) != first)
+    }
+
+    /// From the start to the first token of the answer, which for a whole reply is its end.
+    #[must_use]
+    pub fn first_token(&self) -> Option<Duration> {
+        let mut served = self.steps.iter().filter(|(_, event)| matches!(event, Event::Served { .. }));
+        served.next().map(|(at, _)| *at)
     }
 }

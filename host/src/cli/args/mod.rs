@@ -4,10 +4,12 @@ mod value;
 mod ask;
 mod chat;
 mod config;
+mod costs;
 mod report;
 mod retry;
 mod serve;
 mod strategy;
+mod why;
 mod wish;
 
 use std::path::PathBuf;
@@ -17,10 +19,12 @@ use clap::{Parser, Subcommand};
 pub(crate) use ask::AskArgs;
 pub(crate) use chat::ChatArgs;
 pub(crate) use config::{ConfigCommand, InitArgs};
+pub(crate) use costs::{CostsArgs, CostsCommand};
 pub(crate) use report::{DemoArgs, DoctorArgs, ReportArgs};
 pub(crate) use retry::RetryArgs;
 pub(crate) use serve::ServeArgs;
 pub(crate) use strategy::{BuildArgs, NamedArgs, StrategyCommand};
+pub(crate) use why::WhyArgs;
 pub(crate) use wish::WishArgs;
 
 const EXAMPLES: &str = "\
@@ -70,6 +74,10 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Show every provider's state and what is missing.
     Status(ReportArgs),
+    /// Tell the whole story of a request: who might have been asked, what was decided and why, what came of it.
+    Why(WhyArgs),
+    /// Show what was spent, by day, provider and model.
+    Costs(CostsArgs),
     /// Ask every usable target a tiny question and show that failures are noticed.
     Doctor(DoctorArgs),
     /// Watch the five strategies get around failing providers; needs no key.

@@ -44,11 +44,15 @@ fn sandbox(mut section: Section<'_, '_>, folder: &Path, sandbox: &mut SandboxCon
 }
 
 fn store(mut section: Section<'_, '_>, folder: &Path, store: &mut StoreConfig) {
-    section.set_some("path", &mut store.path, |value| value::path(value).map(|path: PathBuf| folder.join(path)));
+    section.set("path", &mut store.path, |value| match value {
+        DeValue::Boolean(false) => Ok(None),
+        DeValue::Boolean(true) => Err(Fault::words("true is no file", "leave it out for the platform's own")),
+        other => value::path(other).map(|path: PathBuf| Some(folder.join(path))),
+    });
+    section.set("keep_requests", &mut store.keep_requests, value::whole(1..=1_000_000_000));
+    section.set("keep", &mut store.keep, value::positive_length);
     section.set_some("shared", &mut store.shared, shared);
-    for setting in ["store.path", "store.shared"] {
-        section.report().not_active_yet(setting);
-    }
+    section.report().not_active_yet("store.shared");
     section.finish();
 }
 
