@@ -2,7 +2,6 @@
 
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use backstop::client::Backstop;
 use backstop::config::{self, Sources};
@@ -29,11 +28,11 @@ pub(crate) async fn run(args: ServeArgs, file: Option<PathBuf>) -> anyhow::Resul
     let store = setup::store(&loaded.config)?;
     let mut builder = Backstop::builder().config(loaded.config);
     if let Some(store) = &store {
-        builder = builder.record_sink(Arc::clone(store) as _);
+        builder = builder.record_sink(store.share());
     }
     let mut gateway = Gateway::bind(address, builder.build().await?).await?;
     if let Some(store) = &store {
-        gateway = gateway.with_store(Arc::clone(store));
+        gateway = gateway.with_store(store.share());
     }
     let gateway = gateway.with_reload(Reload::new(sources.files(), move || config::load(&sources)));
     let mut stdout = std::io::stdout();

@@ -59,8 +59,9 @@ impl Batch {
         let change = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         {
             let mut enter = change.prepare_cached(ENTER)?;
+            // Those still under way come last: they will be the latest to end.
             let begun = self.begun.values().map(|record| &**record);
-            for record in begun.chain(self.ended.iter().map(|record| &**record)) {
+            for record in self.ended.iter().map(|record| &**record).chain(begun) {
                 let text = serde_json::to_string(record)
                     .map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
                 let (id, started) = (record.id.0.to_be_bytes(), record.started.as_millisecond());

@@ -41,6 +41,8 @@ pub struct Keep {
 pub struct Store {
     path: PathBuf,
     notes: SyncSender<Note>,
+    /// Has the writer write now what it would gather for a moment longer.
+    hurry: SyncSender<()>,
     writer: Mutex<Option<JoinHandle<()>>>,
     lost: Arc<AtomicU64>,
 }
@@ -53,11 +55,12 @@ impl Store {
     /// When the folder or the file cannot be used, or the file is something else than a store of this version.
     pub fn open(path: &Path, keep: Keep) -> Result<Self, StoreError> {
         let (notes, told) = sync_channel(WAITING);
+        let (hurry, hurried) = sync_channel(1);
         let lost = Arc::new(AtomicU64::new(0));
         let writer = Writer::open(path, keep, Arc::clone(&lost))?;
-        let thread = std::thread::Builder::new().name("store".to_owned()).spawn(move || writer.run(&told));
+        let thread = std::thread::Builder::new().name("store".to_owned()).spawn(move || writer.run(&told, &hurried));
         let thread = thread.map_err(|source| StoreError::Folder { path: path.to_owned(), source })?;
-        Ok(Self { path: path.to_owned(), notes, writer: Mutex::new(Some(thread)), lost })
+        Ok(Self { path: path.to_owned(), notes, hurry, writer: Mutex::new(Some(thread)), lost })
     }
 
     /// Reads what is written.
@@ -72,8 +75,19 @@ impl Store {
     pub fn flush(&self) {
         let (done, is_done) = sync_channel(1);
         if self.notes.send(Note::Flush(done)).is_ok() {
+            let _ = self.hurry.try_send(());
             let _ = is_done.recv();
         }
+    }
+
+    /// Writes everything told so far and ends the writer: what is told later is lost. A process calls it before it ends, since
+    /// it cannot be sure to hold the last reference.
+    pub fn close(&self) {
+        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(writer) = writer else { return };
+        let _ = self.notes.send(Note::Stop);
+        let _ = self.hurry.try_send(());
+        let _ = writer.join();
     }
 
     /// Records that could not be written.
@@ -103,11 +117,7 @@ impl RecordSink for Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        let _ = self.notes.send(Note::Stop);
-        let writer = self.writer.get_mut().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(writer) = writer {
-            let _ = writer.join();
-        }
+        self.close();
     }
 }
 

@@ -63,8 +63,10 @@ impl Writer {
         Ok(Self { connection, instance, keep, path: path.to_owned(), lost, until_sweep: 0, has_failed: false })
     }
 
-    pub(super) fn run(mut self, notes: &Receiver<Note>) {
+    pub(super) fn run(mut self, notes: &Receiver<Note>, hurry: &Receiver<()>) {
         while let Ok(first) = notes.recv() {
+            // Whoever waits for the disk says so; everybody else does not.
+            let _ = hurry.recv_timeout(GATHERED);
             if self.gather(first, notes) == Onward::End {
                 break;
             }
@@ -72,13 +74,12 @@ impl Writer {
         self.instance.leave(&self.connection);
     }
 
-    /// Writes a note and those that come soon after it.
+    /// Writes a note and those that have come since.
     fn gather(&mut self, first: Note, notes: &Receiver<Note>) -> Onward {
         let mut batch = Batch::default();
         let mut waiting = Vec::new();
         let mut onward = Onward::More;
         let mut next = Some(first);
-        let mut is_hurried = false;
         while let Some(note) = next {
             match note {
                 Note::Began(record) => batch.begin(record),
@@ -86,11 +87,7 @@ impl Writer {
                 Note::Flush(done) => waiting.push(done),
                 Note::Stop => onward = Onward::End,
             }
-            is_hurried |= onward == Onward::End || !waiting.is_empty();
-            next = match is_hurried || batch.len() >= LARGEST {
-                true => notes.try_recv().ok().filter(|_| batch.len() < 2 * LARGEST),
-                false => notes.recv_timeout(GATHERED).ok(),
-            };
+            next = if batch.len() < LARGEST { notes.try_recv().ok() } else { None };
         }
         self.write(&batch);
         for done in waiting {

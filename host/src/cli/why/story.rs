@@ -26,7 +26,8 @@ pub(crate) fn tell(record: &RequestRecord) -> String {
     let kind = if record.streaming { "a stream" } else { "a whole reply" };
     let labels: String =
         record.labels.iter().map(|(name, text)| format!(", {}={}", harmless(name), harmless(text))).collect();
-    let about = format!("{}, route {}, strategy {}, {kind}{labels}", record.started, record.route, record.strategy);
+    let began = record.started.strftime("%F %T UTC");
+    let about = format!("{began}, route {}, strategy {}, {kind}{labels}", record.route, record.strategy);
     let _ = writeln!(story, "{}\n", paint(Tone::Faint, about.replace('\n', " ")));
     for (at, event) in &record.steps {
         step(&mut story, *at, event);
