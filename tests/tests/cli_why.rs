@@ -31,7 +31,7 @@ fn settled(text: &str) -> String {
             match word {
                 word if word.starts_with("bs-") => "ID",
                 word if word.starts_with("20") && word.contains('-') => "DAY",
-                word if word.len() == 8 && word.contains(':') => "TIME",
+                word if word.len() == 8 && word.starts_with(|letter: char| letter.is_ascii_digit()) => "TIME",
                 word if matches!(unit, "ms" | "s") && is_figure(word.trim_start_matches('(')) => "_",
                 word => word,
             }
