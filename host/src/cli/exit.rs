@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use backstop::client::BuildError;
 use backstop::config::ConfigError;
 use backstop::gateway::BindError;
+use backstop::gateway::keys::KeyFileError;
 use backstop::router::{RouteError, StreamError};
 use backstop::strategy::LoadStrategyError;
 use thiserror::Error;
@@ -62,6 +63,7 @@ impl Exit {
                 .or_else(|| cause.downcast_ref().map(|_: &UsageError| Self::Usage))
                 .or_else(|| cause.downcast_ref().map(|_: &ConfigError| Self::Usage))
                 .or_else(|| cause.downcast_ref().map(|_: &BindError| Self::Usage))
+                .or_else(|| cause.downcast_ref().map(|_: &KeyFileError| Self::Usage))
                 .or_else(|| cause.downcast_ref().map(|_: &LoadStrategyError| Self::Usage))
                 .or_else(|| cause.downcast_ref().map(|_: &StreamError| Self::Failed));
             if let Some(exit) = exit {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use backstop::client::Backstop;
 use backstop::config;
 use backstop::gateway::Gateway;
+use backstop::gateway::keys::{KeyFile, Keys};
 
 use super::args::ServeArgs;
 use super::exit::{Exit, UsageError};
@@ -14,7 +15,7 @@ use super::{interrupt, setup};
 /// Serves, and says where in one line on standard output.
 ///
 /// # Errors
-/// When the configuration is at fault, or the address cannot be listened on.
+/// When the configuration or the file of keys is at fault, or the address cannot be listened on.
 pub(crate) async fn run(args: ServeArgs, file: Option<PathBuf>) -> anyhow::Result<Exit> {
     let loaded = setup::load(file)?;
     loaded.require_provider()?;
@@ -24,8 +25,12 @@ pub(crate) async fn run(args: ServeArgs, file: Option<PathBuf>) -> anyhow::Resul
     for notice in &loaded.notices {
         tracing::warn!("{notice}");
     }
+    let keys = match &loaded.config.gateway.keys {
+        Some(path) => Keys::open(KeyFile::at(path))?,
+        None => Keys::none(),
+    };
     let backstop = Backstop::builder().config(loaded.config).build().await?;
-    let gateway = Gateway::bind(address, backstop).await?;
+    let gateway = Gateway::bind_with_keys(address, backstop, keys).await?;
     let mut stdout = std::io::stdout();
     writeln!(stdout, "listening on http://{}", gateway.address())?;
     stdout.flush()?;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::accounting::{Costs, Stats};
+use crate::config::Config;
 use crate::guard::ProviderStatus;
 use crate::router::{Answer, AnswerStream, Estimate, RouteError, Router};
 use crate::types::{ChatRequest, FailureKind, Observer, RequestId, RequestRecord};
@@ -108,6 +109,12 @@ impl Backstop {
     pub fn routes(&self) -> Vec<RouteStatus> {
         let now = self.router.clock.now();
         self.router.routes.values().map(|route| RouteStatus::of(route, &self.router, now)).collect()
+    }
+
+    /// The route that a request for this `model` takes: the one of that name, else the default one.
+    #[must_use]
+    pub fn route_of<'a>(&self, model: Option<&'a str>) -> &'a str {
+        model.filter(|model| self.router.routes.contains_key(*model)).unwrap_or(Config::DEFAULT_ROUTE)
     }
 
     /// Uses one provider and no other for a while.

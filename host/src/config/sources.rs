@@ -20,6 +20,8 @@ pub struct Sources {
     pub user_directory: Option<PathBuf>,
     /// The folder for what can be made again: Backstop's own in the platform's cache folder.
     pub cache_directory: Option<PathBuf>,
+    /// The folder for what must be kept: Backstop's own in the platform's data folder.
+    pub data_directory: Option<PathBuf>,
     /// The variables.
     pub environment: Vec<(OsString, OsString)>,
     /// What flags say.
@@ -39,6 +41,7 @@ impl Sources {
             directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
             user_directory: platform.as_ref().map(|folders| own(folders.config_dir())),
             cache_directory: platform.as_ref().map(|folders| own(folders.cache_dir())),
+            data_directory: platform.as_ref().map(|folders| own(folders.data_dir())),
             environment: std::env::vars_os().collect(),
             overrides: Overrides::default(),
             now: SystemClock::start().wall(),
@@ -65,6 +68,7 @@ impl fmt::Debug for Sources {
             .field("directory", &self.directory)
             .field("user_directory", &self.user_directory)
             .field("cache_directory", &self.cache_directory)
+            .field("data_directory", &self.data_directory)
             .field("environment", &format_args!("{} variables", self.environment.len()))
             .field("overrides", &self.overrides)
             .finish()

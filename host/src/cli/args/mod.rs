@@ -4,6 +4,7 @@ mod value;
 mod ask;
 mod chat;
 mod config;
+mod keys;
 mod report;
 mod retry;
 mod serve;
@@ -17,6 +18,7 @@ use clap::{Parser, Subcommand};
 pub(crate) use ask::AskArgs;
 pub(crate) use chat::ChatArgs;
 pub(crate) use config::{ConfigCommand, InitArgs};
+pub(crate) use keys::{CreateKeyArgs, KeyArgs, KeysCommand};
 pub(crate) use report::{DemoArgs, DoctorArgs, ReportArgs};
 pub(crate) use retry::RetryArgs;
 pub(crate) use serve::ServeArgs;
@@ -78,6 +80,11 @@ pub(crate) enum Command {
     Strategy {
         #[command(subcommand)]
         command: StrategyCommand,
+    },
+    /// Make, list and revoke the gateway's own keys.
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
     },
     /// Write, check and show the configuration.
     Config {
