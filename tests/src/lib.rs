@@ -11,6 +11,7 @@ mod snapshot;
 mod heard;
 mod http_reply;
 mod served;
+pub mod key_timing;
 pub mod simulated;
 pub mod replay;
 

@@ -25,7 +25,15 @@ impl Served {
     /// # Panics
     /// Where it does not.
     pub async fn start(stage: &Stage) -> Self {
-        let cli = stage.backstop(["serve", "--listen", "127.0.0.1:0"]);
+        Self::start_with(stage, ["--listen", "127.0.0.1:0"]).await
+    }
+
+    /// Starts it with these arguments and waits until it listens.
+    ///
+    /// # Panics
+    /// Where it does not.
+    pub async fn start_with<'a>(stage: &Stage, arguments: impl IntoIterator<Item = &'a str>) -> Self {
+        let cli = stage.backstop(["serve"]).args(arguments);
         tokio::task::spawn_blocking(|| Self::of(cli.start())).await.expect("it starts")
     }
 

@@ -7,6 +7,7 @@ use backstop::accounting::store::StoreError;
 use backstop::client::BuildError;
 use backstop::config::ConfigError;
 use backstop::gateway::BindError;
+use backstop::gateway::keys::KeyFileError;
 use backstop::router::{RouteError, StreamError};
 use backstop::strategy::LoadStrategyError;
 use thiserror::Error;
@@ -64,6 +65,7 @@ impl Exit {
                 .or_else(|| cause.downcast_ref().map(|_: &ConfigError| Self::Usage))
                 .or_else(|| cause.downcast_ref().map(|_: &BindError| Self::Usage))
                 .or_else(|| cause.downcast_ref().map(|_: &StoreError| Self::Usage))
+                .or_else(|| cause.downcast_ref().map(|_: &KeyFileError| Self::Usage))
                 .or_else(|| cause.downcast_ref().map(|_: &LoadStrategyError| Self::Usage))
                 .or_else(|| cause.downcast_ref().map(|_: &StreamError| Self::Failed));
             if let Some(exit) = exit {

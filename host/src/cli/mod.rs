@@ -26,6 +26,7 @@ mod costs;
 mod doctor;
 mod demo;
 mod strategy;
+mod keys;
 mod config;
 
 use std::process::ExitCode;
@@ -85,6 +86,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Doctor(args) => interrupt::or(doctor::run(args, file)).await,
         Command::Demo(args) => interrupt::or(demo::run(args)).await,
         Command::Strategy { command } => interrupt::or(strategy::run(command, file)).await,
+        Command::Keys { command } => interrupt::or(keys::run(command, file)).await,
         Command::Config { command } => config::run(command, file),
     }
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use backstop::client::Backstop;
 use backstop::config::{self, Sources};
+use backstop::gateway::keys::{KeyFile, Keys};
 use backstop::gateway::{Gateway, Reload};
 
 use super::args::ServeArgs;
@@ -14,7 +15,7 @@ use super::{interrupt, setup};
 /// Serves, and says where in one line on standard output.
 ///
 /// # Errors
-/// When the configuration or the store is at fault, or the address cannot be listened on.
+/// When the configuration, the store or the file of keys is at fault, or the address cannot be listened on.
 pub(crate) async fn run(args: ServeArgs, file: Option<PathBuf>) -> anyhow::Result<Exit> {
     let sources = Sources { file, ..Sources::from_process() };
     let loaded = config::load(&sources)?;
@@ -25,12 +26,16 @@ pub(crate) async fn run(args: ServeArgs, file: Option<PathBuf>) -> anyhow::Resul
     for notice in &loaded.notices {
         tracing::warn!("{notice}");
     }
+    let keys = match &loaded.config.gateway.keys {
+        Some(path) => Keys::open(KeyFile::at(path))?,
+        None => Keys::none(),
+    };
     let store = setup::store(&loaded.config)?;
     let mut builder = Backstop::builder().config(loaded.config);
     if let Some(store) = &store {
         builder = builder.record_sink(store.share());
     }
-    let mut gateway = Gateway::bind(address, builder.build().await?).await?;
+    let mut gateway = Gateway::bind_with_keys(address, builder.build().await?, keys).await?;
     if let Some(store) = &store {
         gateway = gateway.with_store(store.share());
     }

@@ -129,6 +129,12 @@ impl Backstop {
         router.guard.budgets(router.clock.wall())
     }
 
+    /// The route that a request for this `model` takes: the one of that name, else the default one.
+    #[must_use]
+    pub fn route_of<'a>(&self, model: Option<&'a str>) -> &'a str {
+        model.filter(|model| self.router().routes.contains_key(*model)).unwrap_or(Config::DEFAULT_ROUTE)
+    }
+
     /// Uses one provider and no other for a while.
     ///
     /// # Errors

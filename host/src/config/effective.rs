@@ -237,6 +237,7 @@ fn of_surroundings(settings: &mut Vec<Setting>, config: &Config) {
     table.add_some("shared", config.store.shared.as_deref());
     let mut table = Table::new(settings, "gateway".to_owned());
     table.add("listen", config.gateway.listen.as_str());
+    table.add_some("keys", config.gateway.keys.as_ref().map(|path| path.display().to_string()));
     table.add("log_requests", config.log_requests);
 }
 

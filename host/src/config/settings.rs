@@ -372,6 +372,8 @@ pub struct StoreConfig {
 pub struct GatewayConfig {
     /// Where it listens. `127.0.0.1:7878`.
     pub listen: String,
+    /// The file of its own keys; `gateway-keys.json` beside the store where nothing is said. `None` is no keys at all.
+    pub keys: Option<PathBuf>,
 }
 
 impl Default for StoreConfig {
@@ -616,6 +618,6 @@ impl Default for SandboxConfig {
 
 impl Default for GatewayConfig {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:7878".to_owned() }
+        Self { listen: "127.0.0.1:7878".to_owned(), keys: None }
     }
 }

@@ -20,12 +20,13 @@ use crate::clock::{Clock, SystemClock};
 use super::admin::Admin;
 use super::bounds::Bounds;
 use super::connection;
+use super::keys::Keys;
 use super::reception::Reception;
 use super::reload::{Reload, Reloader};
 
 /// An endpoint in OpenAI's shape in front of a [`Backstop`].
 ///
-/// It knows no keys: whoever reaches the address spends the operator's money. Bind it to loopback.
+/// Without keys of its own, whoever reaches the address spends the operator's money: then it listens on loopback alone.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -42,6 +43,7 @@ pub struct Gateway {
     listener: TcpListener,
     address: SocketAddr,
     backstop: Backstop,
+    keys: Keys,
     bounds: Bounds,
     clock: Arc<dyn Clock>,
     store: Option<Arc<Store>>,
@@ -50,35 +52,53 @@ pub struct Gateway {
 
 /// The gateway cannot listen at an address.
 #[derive(Debug, Error)]
-#[error("cannot listen on {address}: {}", reason(.source))]
-pub struct BindError {
-    /// Where it was to listen.
-    pub address: SocketAddr,
-    /// The system's own words.
-    pub source: io::Error,
+pub enum BindError {
+    /// The system does not let it.
+    #[error("cannot listen on {address}: {}", reason(.source))]
+    Refused {
+        /// Where it was to listen.
+        address: SocketAddr,
+        /// The system's own words.
+        source: io::Error,
+    },
+    /// Others would reach it, and spend the operator's money.
+    #[error(
+        "cannot listen on {address}: beyond this machine the gateway needs keys; make one: backstop keys create NAME"
+    )]
+    NeedsKeys {
+        /// Where it was to listen.
+        address: SocketAddr,
+    },
 }
 
 /// How long nobody is let in after the system has refused to let somebody in: mostly it is out of file descriptors.
 const BREATH: Duration = Duration::from_millis(20);
 
 impl Gateway {
-    /// Listens at an address; port 0 is any free one. Nobody is let in before [`Gateway::serve`].
+    /// Listens at an address of loopback and asks for no keys; port 0 is any free one. Nobody is let in before
+    /// [`Gateway::serve`].
     ///
     /// # Errors
-    /// When the address is in use, not this machine's, or not allowed.
+    /// When the address is in use, not this machine's, not allowed, or beyond loopback.
     pub async fn bind(address: SocketAddr, backstop: Backstop) -> Result<Self, BindError> {
-        let fault = |source| BindError { address, source };
+        Self::bind_with_keys(address, backstop, Keys::none()).await
+    }
+
+    /// Listens at any address and asks for keys, where there are some.
+    ///
+    /// # Errors
+    /// As [`Gateway::bind`]; beyond loopback there must be a live key.
+    pub async fn bind_with_keys(address: SocketAddr, backstop: Backstop, keys: Keys) -> Result<Self, BindError> {
+        let clock = Arc::new(SystemClock::start());
+        let is_here = address.ip().is_loopback();
+        if !is_here && keys.live(clock.wall()) == 0 {
+            return Err(BindError::NeedsKeys { address });
+        }
+        let keys = if is_here { keys } else { keys.or_nobody() };
+        let fault = |source| BindError::Refused { address, source };
         let listener = TcpListener::bind(address).await.map_err(fault)?;
         let address = listener.local_addr().map_err(fault)?;
-        Ok(Self {
-            listener,
-            address,
-            backstop,
-            bounds: Bounds::default(),
-            clock: Arc::new(SystemClock::start()),
-            store: None,
-            reload: None,
-        })
+        Ok(Self { listener, address, backstop, keys, bounds: Bounds::default(), clock, store: None, reload: None })
     }
 
     /// Has the admin API tell of requests and spend from a store, which must be told of them by the same [`Backstop`].
@@ -117,8 +137,10 @@ impl Gateway {
         let mut watch = JoinSet::new();
         reloader.iter().for_each(|reloader| drop(watch.spawn(Arc::clone(reloader).watch())));
         let admin = Admin::new(self.backstop.clone(), self.store, reloader, stopping.clone());
-        let reception = Reception::new(self.backstop, admin, self.bounds, Arc::clone(&self.clock), stopping);
-        let reception = Arc::new(reception);
+        let keys = Arc::new(self.keys);
+        let _watch = keys.watch(Arc::clone(&self.clock));
+        let clock = Arc::clone(&self.clock);
+        let reception = Arc::new(Reception::new(self.backstop, admin, self.bounds, clock, stopping, keys));
         let places = Arc::new(Semaphore::new(self.bounds.connections));
         let mut connections = JoinSet::new();
         {

@@ -1,7 +1,8 @@
 //! The HTTP front door: an endpoint in OpenAI's shape, for any program that speaks to one.
 //!
 //! The way of a request: `door` accepts a connection, `connection` serves it (`pulse` ends those that keep it waiting,
-//! `framing` refuses heads that two servers would read differently); `reception` finds the endpoint by method and path;
+//! `framing` refuses heads that two servers would read differently); `reception` finds the endpoint by method and path, and
+//! `keys` lets its client in;
 //! `inbound` reads the body, `wishes` what the client asks of Backstop itself; `chat` has the library answer; `reply` writes
 //! what is said in headers, `events` the stream. `status` alone chooses statuses. `admin` is what operators see and steer, `reload` takes
 //! up a changed configuration.
@@ -13,6 +14,7 @@ mod pulse;
 mod framing;
 mod stream_io;
 mod reception;
+pub mod keys;
 mod inbound;
 mod sound_json;
 mod wishes;
@@ -23,6 +25,7 @@ mod reload;
 mod refusal;
 mod status;
 mod reply;
+mod held;
 mod events;
 
 pub use bounds::Bounds;

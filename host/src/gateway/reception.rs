@@ -15,10 +15,12 @@ use crate::client::Backstop;
 use crate::clock::Clock;
 use crate::random::Random;
 use crate::router::RouteError;
-use crate::types::{RequestId, TargetName};
+use crate::types::{ChatRequest, RequestId, TargetName};
 
 use super::admin::Admin;
 use super::bounds::Bounds;
+use super::held::Held;
+use super::keys::{Caller, Keys, Purpose};
 use super::refusal::Refusal;
 use super::reply::{Origin, Reply};
 use super::{chat, inbound, models, status};
@@ -31,6 +33,7 @@ pub(super) struct Reception {
     pub(super) clock: Arc<dyn Clock>,
     /// Whether the gateway is stopping.
     pub(super) stopping: watch::Receiver<bool>,
+    keys: Arc<Keys>,
     random: Random,
 }
 
@@ -83,6 +86,15 @@ impl Endpoint {
         }
     }
 
+    /// What a key must be good for to be let in; `None` is anyone.
+    fn purpose(self) -> Option<Purpose> {
+        match self {
+            Self::Chat | Self::Models => Some(Purpose::Model),
+            Self::Admin(_) => Some(Purpose::Admin),
+            Self::Alive | Self::Ready => None,
+        }
+    }
+
     fn takes(self, method: &Method) -> bool {
         self.allowed().split(", ").any(|allowed| allowed == method.as_str())
     }
@@ -95,8 +107,9 @@ impl Reception {
         bounds: Bounds,
         clock: Arc<dyn Clock>,
         stopping: watch::Receiver<bool>,
+        keys: Arc<Keys>,
     ) -> Self {
-        Self { backstop, admin, bounds, clock, stopping, random: Random::from_system() }
+        Self { backstop, admin, bounds, clock, stopping, keys, random: Random::from_system() }
     }
 
     /// Answers a request, whatever becomes of it: a panic costs the request it happens in, and no other.
@@ -117,33 +130,62 @@ impl Reception {
         if !endpoint.takes(request.method()) {
             return Err(Refusal::WrongMethod { allowed: endpoint.allowed() }.into());
         }
+        let caller = self.admit(endpoint, request.headers())?;
         match endpoint {
-            Endpoint::Chat => self.chat(request).await,
-            Endpoint::Models => Ok(self.tell(&models::list(&self.backstop))),
+            Endpoint::Chat => self.chat(request, &caller).await,
+            Endpoint::Models => Ok(self.tell(&models::list(&self.backstop, &caller))),
             Endpoint::Alive => Ok(self.tell(&json!({"status": "ok"}))),
             Endpoint::Ready if *self.stopping.borrow() => Err(Refusal::Stopping.into()),
             Endpoint::Ready => Ok(self.tell(&json!({"status": "ready"}))),
-            Endpoint::Admin(_) => self.administer(request).await,
+            Endpoint::Admin(_) => self.administer(request, &caller).await,
         }
     }
 
-    async fn administer(&self, request: Request<Incoming>) -> Result<Reply, Unanswered> {
+    async fn administer(&self, request: Request<Incoming>, caller: &Caller) -> Result<Reply, Unanswered> {
         let (head, body) = request.into_parts();
-        check_page(&head.headers)?;
-        check_host(&head.headers)?;
+        if caller.is_anyone() {
+            check_page(&head.headers)?;
+            check_host(&head.headers)?;
+        }
         let body = inbound::read(body, &self.bounds, &*self.clock).await?;
         let answered = self.admin.answer(&head.method, &head.uri, &head.headers, &body).await;
         Ok(answered.map_err(|error| Refusal::Admin(Box::new(error)))?.with_origin(&self.nobody()))
     }
 
-    async fn chat(&self, request: Request<Incoming>) -> Result<Reply, Unanswered> {
+    /// Lets a client in.
+    fn admit(&self, endpoint: Endpoint, headers: &HeaderMap) -> Result<Caller, Refusal> {
+        match endpoint.purpose() {
+            Some(purpose) => Ok(self.keys.admit(headers, purpose, self.clock.wall())?),
+            None => Ok(Caller::anyone()),
+        }
+    }
+
+    /// Holds a request to what its caller's key may do, and notes whose it is.
+    fn begin(&self, caller: &Caller, request: &mut ChatRequest) -> Result<Held, Refusal> {
+        // To estimate takes a look at every message.
+        let tokens = if caller.is_anyone() { 0 } else { most_tokens(request) };
+        let route = self.backstop.route_of(request.model.as_deref());
+        let place = caller.begin(route, tokens, &mut request.labels, self.clock.now())?;
+        Ok(Held::new(place, self.backstop.clone(), Arc::clone(&self.clock)))
+    }
+
+    async fn chat(&self, request: Request<Incoming>, caller: &Caller) -> Result<Reply, Unanswered> {
         let (head, body) = request.into_parts();
-        check_page(&head.headers)?;
+        if caller.is_anyone() {
+            check_page(&head.headers)?;
+        }
         inbound::check_type(&head.headers)?;
         let body = inbound::read(body, &self.bounds, &*self.clock).await?;
-        let request = chat::parse(&body, &head.headers)?;
+        let mut request = chat::parse(&body, &head.headers)?;
         drop(body);
-        Ok(chat::answer(&self.backstop, request).await?)
+        let held = self.begin(caller, &mut request)?;
+        match chat::answer(&self.backstop, request).await {
+            Ok(reply) => Ok(reply.holding(held)),
+            Err(error) => {
+                held.unused();
+                Err(error.into())
+            }
+        }
     }
 
     fn tell(&self, said: &serde_json::Value) -> Reply {
@@ -154,8 +196,10 @@ impl Reception {
         let (status, origin) = (status::of_refusal(refusal), self.nobody());
         tracing::info!(id = %origin.id, status = status.as_u16(), "refused: {refusal}");
         let reply = Reply::of_json(status, &refusal.to_json()).with_origin(&origin);
-        match refusal {
-            Refusal::WrongMethod { allowed } => reply.with_allowed(allowed),
+        match (refusal, status::retry_after_refusal(refusal)) {
+            (Refusal::WrongMethod { allowed }, _) => reply.with_allowed(allowed),
+            (_, Some(seconds)) => reply.with_retry_after(seconds),
+            _ if status == StatusCode::UNAUTHORIZED => reply.with_challenge(),
             _ => reply,
         }
     }
@@ -189,6 +233,12 @@ impl Reception {
         let id = RequestId((u128::from(self.random.next()) << 64) | u128::from(self.random.next()));
         Origin { id, target: None, attempts: 0, strategy: None, cost: None, is_degraded: false }
     }
+}
+
+/// The tokens a request may take, as far as it says so itself.
+fn most_tokens(request: &ChatRequest) -> u64 {
+    let needs = request.needs();
+    u64::from(needs.input_tokens) + u64::from(needs.max_output_tokens.unwrap_or(0))
 }
 
 /// Refuses pages of other sites, which a browser on this machine would otherwise let spend the operator's money: by a name of

@@ -6,6 +6,7 @@ use thiserror::Error;
 use crate::types::ParseRequestError;
 
 use super::admin::AdminError;
+use super::keys::Denied;
 
 /// A request that goes no further. Worded for the client who sent it.
 #[derive(Debug, Error)]
@@ -19,6 +20,8 @@ pub(super) enum Refusal {
     },
     #[error("a web page of another origin may not use this gateway")]
     ForeignPage,
+    #[error(transparent)]
+    Denied(#[from] Denied),
     #[error("the body must be JSON, and `content-type` must say so: application/json")]
     NotJson,
     #[error("the body must not be compressed")]
@@ -76,6 +79,7 @@ impl Refusal {
     fn kind(&self) -> &'static str {
         match self {
             Self::Panicked | Self::Stopping => "server_error",
+            Self::Denied(denied) => kind_of_denied(denied),
             Self::NoSuchPath
             | Self::WrongMethod { .. }
             | Self::ForeignPage
@@ -96,6 +100,7 @@ impl Refusal {
             Self::NoSuchPath => "unknown_url",
             Self::WrongMethod { .. } => "method_not_allowed",
             Self::ForeignPage => "foreign_origin",
+            Self::Denied(denied) => code_of_denied(denied),
             Self::NotJson | Self::Compressed => "unsupported_content",
             Self::TooLong { .. } => "request_too_large",
             Self::TooSlow => "request_timeout",
@@ -118,6 +123,7 @@ impl Refusal {
             | Self::NoSuchPath
             | Self::WrongMethod { .. }
             | Self::ForeignPage
+            | Self::Denied(_)
             | Self::NotJson
             | Self::Compressed
             | Self::TooLong { .. }
@@ -127,5 +133,24 @@ impl Refusal {
             | Self::Stopping
             | Self::Panicked => None,
         }
+    }
+}
+
+fn kind_of_denied(denied: &Denied) -> &'static str {
+    match denied {
+        Denied::NoKey | Denied::UnknownKey | Denied::Expired | Denied::Revoked => "authentication_error",
+        Denied::SeveralKeys => "invalid_request_error",
+        Denied::NotAdmin | Denied::Route { .. } => "permission_error",
+        Denied::Limited { .. } => "rate_limit_error",
+    }
+}
+
+fn code_of_denied(denied: &Denied) -> &'static str {
+    match denied {
+        Denied::NoKey | Denied::UnknownKey | Denied::Expired | Denied::Revoked => "invalid_api_key",
+        Denied::SeveralKeys => "ambiguous_api_key",
+        Denied::NotAdmin => "admin_required",
+        Denied::Route { .. } => "route_not_allowed",
+        Denied::Limited { .. } => "rate_limit_exceeded",
     }
 }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::budget::Reservation;
 use super::claim::AttemptKind;
-use super::limits::{ProviderLimits, Share};
+use super::limits::{Allowance, Share};
 use super::period::{BudgetAlert, Certainty};
 use super::provider::{Book, Provider};
 use super::retry_budget::Drawn;
@@ -260,7 +260,7 @@ impl Bill {
         }
     }
 
-    fn settle_limits(self, limits: &mut ProviderLimits, share: Share, now: Moment) {
+    fn settle_limits(self, limits: &mut Allowance, share: Share, now: Moment) {
         match self {
             Self::Nothing => limits.settle(share, 0, now),
             Self::Counted(usage) => limits.settle(share, usage.total(), now),

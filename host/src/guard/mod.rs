@@ -37,6 +37,8 @@ use jiff::Timestamp;
 pub use claim::{AttemptKind, Claim};
 pub use denied::{Denied, Disabled};
 pub use lease::{Charge, Settled};
+#[cfg(feature = "gateway")]
+pub(crate) use limits::{Allowance, Share};
 pub use period::{BudgetAlert, BudgetScope, BudgetStatus, OverBudget};
 pub use permit::{InFlight, Permit};
 pub use status::{HealthStatus, KeyStatus, ModelStatus, ProviderState, ProviderStatus, Verdict};

@@ -8,7 +8,7 @@ use url::Url;
 use super::denied::{Denied, Disabled};
 use super::health::Health;
 use super::keys::KeyRing;
-use super::limits::{ProviderLimits, Share};
+use super::limits::{Allowance, Share};
 use super::slot::{Slot, Turns};
 use super::turn::Urgency;
 use crate::clock::Moment;
@@ -60,7 +60,7 @@ pub(super) struct Book {
     scope: BreakerScope,
     pub(super) models: Vec<ModelBook>,
     pub(super) health: Health,
-    pub(super) limits: ProviderLimits,
+    pub(super) limits: Allowance,
 }
 
 /// What is kept of one model.
@@ -99,7 +99,7 @@ impl Provider {
             scope: config.breaker.scope,
             models: vec![ModelBook::default(); settings.models.len()],
             health: Health::default(),
-            limits: ProviderLimits::new(settings.limits),
+            limits: Allowance::new(settings.limits),
         };
         Self {
             name: name.into(),

@@ -5,6 +5,7 @@ mod ask;
 mod chat;
 mod config;
 mod costs;
+mod keys;
 mod report;
 mod retry;
 mod serve;
@@ -20,6 +21,7 @@ pub(crate) use ask::AskArgs;
 pub(crate) use chat::ChatArgs;
 pub(crate) use config::{ConfigCommand, InitArgs};
 pub(crate) use costs::{CostsArgs, CostsCommand};
+pub(crate) use keys::{CreateKeyArgs, KeyArgs, KeysCommand};
 pub(crate) use report::{DemoArgs, DoctorArgs, ReportArgs};
 pub(crate) use retry::RetryArgs;
 pub(crate) use serve::ServeArgs;
@@ -86,6 +88,11 @@ pub(crate) enum Command {
     Strategy {
         #[command(subcommand)]
         command: StrategyCommand,
+    },
+    /// Make, list and revoke the gateway's own keys.
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
     },
     /// Write, check and show the configuration.
     Config {

@@ -25,7 +25,7 @@ pub(super) fn read(root: &mut Section<'_, '_>, folder: &Path, config: &mut Confi
         store(section, folder, &mut config.store);
     }
     if let Some(section) = root.section("gateway") {
-        gateway(section, &mut config.gateway, &mut config.log_requests);
+        gateway(section, folder, &mut config.gateway, &mut config.log_requests);
     }
 }
 
@@ -56,11 +56,12 @@ fn store(mut section: Section<'_, '_>, folder: &Path, store: &mut StoreConfig) {
     section.finish();
 }
 
-fn gateway(mut section: Section<'_, '_>, gateway: &mut GatewayConfig, log_requests: &mut bool) {
+fn gateway(mut section: Section<'_, '_>, folder: &Path, gateway: &mut GatewayConfig, log_requests: &mut bool) {
     section.set("listen", &mut gateway.listen, |value| {
         let listen = value::text(value)?;
         listen::check(&listen).map(|()| listen)
     });
+    section.set_some("keys", &mut gateway.keys, |value| value::path(value).map(|path| folder.join(path)));
     section.set("log_requests", log_requests, value::switch);
     section.report().not_active_yet("gateway.log_requests");
     section.finish();
