@@ -3,6 +3,7 @@
 mod stats;
 mod costs;
 mod records;
+mod sink;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,24 +12,36 @@ use jiff::Timestamp;
 use crate::types::{RequestId, RequestRecord};
 
 pub use costs::{CostLine, Costs};
+pub use sink::RecordSink;
 pub use stats::Stats;
 
 use records::Records;
 
 /// Keeps the books of one [`crate::client::Backstop`].
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Accounts {
     stats: Mutex<Stats>,
     costs: Mutex<Costs>,
     records: Mutex<Records>,
+    sinks: Vec<Arc<dyn RecordSink>>,
 }
 
 impl Accounts {
+    /// Empty books whose entries these are told of, too.
+    #[must_use]
+    pub fn with_sinks(sinks: Vec<Arc<dyn RecordSink>>) -> Self {
+        Self { sinks, ..Self::default() }
+    }
+
     /// Enters a finished request.
     pub fn enter(&self, record: RequestRecord, now: Timestamp) {
         lock(&self.stats).enter(&record);
         lock(&self.costs).enter(&record, now);
-        lock(&self.records).keep(Arc::new(record));
+        let record = Arc::new(record);
+        for sink in &self.sinks {
+            sink.ended(&record);
+        }
+        lock(&self.records).keep(record);
     }
 
     /// The counts since the start or the latest reset.

@@ -8,13 +8,14 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::accounting::Accounts;
+use crate::accounting::{Accounts, RecordSink};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, ConfigError, Problem, ProviderConfig, SandboxConfig, Sources, StrategyRef};
 use crate::guard::Guard;
 use crate::random::Random;
 use crate::router::{Endpoint, Route, Router, Seat, seat};
 use crate::strategy::{LoadStrategyError, Strategy, Supervised, resolve_name};
+use crate::telemetry::RequestLog;
 use crate::transport::{HttpTransport, Transport};
 
 use super::Backstop;
@@ -30,6 +31,7 @@ pub struct Builder {
     transport: Option<Arc<dyn Transport>>,
     clock: Option<Arc<dyn Clock>>,
     seed: Option<u64>,
+    sinks: Vec<Arc<dyn RecordSink>>,
 }
 
 /// Why a [`Backstop`] could not be made.
@@ -122,6 +124,13 @@ impl Builder {
         self
     }
 
+    /// Tells somebody else of every request that has ended.
+    #[must_use]
+    pub fn record_sink(mut self, sink: Arc<dyn RecordSink>) -> Self {
+        self.sinks.push(sink);
+        self
+    }
+
     /// Checks the configuration, compiles the strategies off the runtime's threads, and puts everything together.
     ///
     /// # Errors
@@ -135,6 +144,9 @@ impl Builder {
 
     fn build_now(mut self) -> Result<(Router, Vec<Watched>, SandboxConfig), BuildError> {
         let config = self.checked_config()?;
+        if config.log_requests {
+            self.sinks.push(Arc::new(RequestLog));
+        }
         let guard = Arc::new(Guard::new(&config));
         let routes = routes(&config, &guard)?;
         let watched = config.routes.values().zip(routes.values());
@@ -144,7 +156,7 @@ impl Builder {
             transport: self.transport.unwrap_or_else(|| Arc::new(HttpTransport::new())),
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::start())),
             random: self.seed.map_or_else(Random::from_system, Random::seeded),
-            accounts: Arc::new(Accounts::default()),
+            accounts: Arc::new(Accounts::with_sinks(self.sinks)),
             endpoints: config.providers.iter().map(|(name, provider)| Endpoint::new(name, provider)).collect(),
             purposes: config.purposes,
             defaults: config.defaults,

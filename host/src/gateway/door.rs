@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::client::Backstop;
 use crate::clock::{Clock, SystemClock};
+use crate::telemetry::Metrics;
 
 use super::bounds::Bounds;
 use super::connection;
@@ -41,6 +42,7 @@ pub struct Gateway {
     backstop: Backstop,
     bounds: Bounds,
     clock: Arc<dyn Clock>,
+    metrics: Option<Arc<Metrics>>,
 }
 
 /// The gateway cannot listen at an address.
@@ -65,13 +67,21 @@ impl Gateway {
         let fault = |source| BindError { address, source };
         let listener = TcpListener::bind(address).await.map_err(fault)?;
         let address = listener.local_addr().map_err(fault)?;
-        Ok(Self { listener, address, backstop, bounds: Bounds::default(), clock: Arc::new(SystemClock::start()) })
+        let clock = Arc::new(SystemClock::start());
+        Ok(Self { listener, address, backstop, bounds: Bounds::default(), clock, metrics: None })
     }
 
     /// Sets other bounds for clients.
     #[must_use]
     pub fn with_bounds(mut self, bounds: Bounds) -> Self {
         self.bounds = bounds;
+        self
+    }
+
+    /// Shows these counters at `/metrics`: those that the [`Backstop`] was built to tell of its requests.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = Some(metrics);
         self
     }
 
@@ -85,7 +95,8 @@ impl Gateway {
     /// [`Bounds::grace`] allows; when the signal comes a second time, at once.
     pub async fn serve<S: Future<Output = ()>>(self, signal: impl Fn() -> S) {
         let (stop, stopping) = watch::channel(false);
-        let reception = Arc::new(Reception::new(self.backstop, self.bounds, Arc::clone(&self.clock), stopping));
+        let reception = Reception::new(self.backstop, self.bounds, Arc::clone(&self.clock), stopping);
+        let reception = Arc::new(reception.with_metrics(self.metrics));
         let places = Arc::new(Semaphore::new(self.bounds.connections));
         let mut connections = JoinSet::new();
         {

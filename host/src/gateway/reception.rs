@@ -15,6 +15,7 @@ use crate::client::Backstop;
 use crate::clock::Clock;
 use crate::random::Random;
 use crate::router::RouteError;
+use crate::telemetry::Metrics;
 use crate::types::{RequestId, TargetName};
 
 use super::bounds::Bounds;
@@ -29,6 +30,7 @@ pub(super) struct Reception {
     pub(super) clock: Arc<dyn Clock>,
     /// Whether the gateway is stopping.
     pub(super) stopping: watch::Receiver<bool>,
+    metrics: Option<Arc<Metrics>>,
     random: Random,
 }
 
@@ -39,6 +41,7 @@ enum Endpoint {
     Models,
     Alive,
     Ready,
+    Metrics,
 }
 
 /// Why a request has no answer.
@@ -66,6 +69,7 @@ impl Endpoint {
             "/v1/models" => Some(Self::Models),
             "/healthz" => Some(Self::Alive),
             "/readyz" => Some(Self::Ready),
+            "/metrics" => Some(Self::Metrics),
             _ => None,
         }
     }
@@ -74,14 +78,14 @@ impl Endpoint {
     fn allowed(self) -> &'static str {
         match self {
             Self::Chat => "POST, OPTIONS",
-            Self::Models | Self::Alive | Self::Ready => "GET, HEAD, OPTIONS",
+            Self::Models | Self::Alive | Self::Ready | Self::Metrics => "GET, HEAD, OPTIONS",
         }
     }
 
     fn takes(self, method: &Method) -> bool {
         match self {
             Self::Chat => method == Method::POST,
-            Self::Models | Self::Alive | Self::Ready => method == Method::GET || method == Method::HEAD,
+            Self::Models | Self::Alive | Self::Ready | Self::Metrics => method == Method::GET || method == Method::HEAD,
         }
     }
 }
@@ -93,7 +97,12 @@ impl Reception {
         clock: Arc<dyn Clock>,
         stopping: watch::Receiver<bool>,
     ) -> Self {
-        Self { backstop, bounds, clock, stopping, random: Random::from_system() }
+        Self { backstop, bounds, clock, stopping, metrics: None, random: Random::from_system() }
+    }
+
+    pub(super) fn with_metrics(mut self, metrics: Option<Arc<Metrics>>) -> Self {
+        self.metrics = metrics;
+        self
     }
 
     /// Answers a request, whatever becomes of it: a panic costs the request it happens in, and no other.
@@ -120,6 +129,7 @@ impl Reception {
             Endpoint::Alive => Ok(self.tell(&json!({"status": "ok"}))),
             Endpoint::Ready if *self.stopping.borrow() => Err(Refusal::Stopping.into()),
             Endpoint::Ready => Ok(self.tell(&json!({"status": "ready"}))),
+            Endpoint::Metrics => self.metrics(),
         }
     }
 
@@ -131,6 +141,12 @@ impl Reception {
         let request = chat::parse(&body, &head.headers)?;
         drop(body);
         Ok(chat::answer(&self.backstop, request).await?)
+    }
+
+    fn metrics(&self) -> Result<Reply, Unanswered> {
+        let metrics = self.metrics.as_ref().ok_or(Refusal::NoSuchPath)?;
+        let text = metrics.render(&self.backstop.status(), self.clock.wall());
+        Ok(Reply::of_text(Metrics::CONTENT_TYPE, text).with_origin(&self.nobody()))
     }
 
     fn tell(&self, said: &serde_json::Value) -> Reply {

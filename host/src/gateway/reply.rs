@@ -88,6 +88,10 @@ impl Reply {
         Self::new(status, Content::Whole(Bytes::from(body.to_string()))).with_type("application/json")
     }
 
+    pub(super) fn of_text(content_type: &'static str, text: String) -> Self {
+        Self::new(StatusCode::OK, Content::Whole(Bytes::from(text))).with_type(content_type)
+    }
+
     /// Nothing but the methods a path takes.
     pub(super) fn of_methods(allowed: &'static str) -> Self {
         Self::new(StatusCode::NO_CONTENT, Content::Ended).with(ALLOW, HeaderValue::from_static(allowed))

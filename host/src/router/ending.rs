@@ -38,7 +38,7 @@ impl Journey {
     pub(super) fn end_failed(&mut self, error: &RouteError) -> Option<String> {
         let own = self.request.fallback_text.clone().or_else(|| self.route.fallback_text.clone());
         let text = own.filter(|_| error.is_outage());
-        self.story.end(if text.is_some() { Outcome::Degraded } else { Outcome::Failed });
+        self.story.fail(error.kind(), if text.is_some() { Outcome::Degraded } else { Outcome::Failed });
         text
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{CandidateRecord, Failure, TargetName, Usage};
+use super::{CandidateRecord, Failure, Standing, TargetName, Usage};
 
 /// One step of a request's way.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -37,6 +37,9 @@ pub enum Event {
     Denied {
         /// Who was chosen.
         target: Arc<TargetName>,
+        /// Why not, as a strategy would be told: what counters go by.
+        #[serde(skip)]
+        standing: Standing,
         /// Why not, in a few words.
         why: String,
     },

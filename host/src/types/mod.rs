@@ -8,12 +8,14 @@ mod decision;
 mod request;
 mod event;
 mod record;
+mod trace;
 
 pub use decision::{Ask, AttemptPlan, Decision, PastAttempt, Standing, State, Verdict};
 pub use event::{Event, Observer};
 pub use failure::{Again, Effect, Elsewhere, Failure, FailureKind};
 pub use money::{LongInput, NanoUsd, ParseMoneyError, Price, Rates};
-pub use record::{AttemptEnd, AttemptRecord, CandidateRecord, Outcome, RequestId, RequestRecord};
+pub use record::{AttemptEnd, AttemptRecord, CandidateRecord, ErrorKind, Outcome, RequestId, RequestRecord};
 pub use request::{ChatRequest, Needs, ParseRequestError};
 pub use target::{RosterTarget, TargetId, TargetName};
+pub use trace::TraceParent;
 pub use usage::Usage;

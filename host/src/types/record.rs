@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use super::{Event, Failure, NanoUsd, Standing, TargetName, Usage};
+use super::{Event, Failure, NanoUsd, Standing, TargetName, TraceParent, Usage};
 
 /// Names one request in replies, logs and records: `bs-` and 32 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -103,6 +103,54 @@ pub enum Outcome {
     Abandoned,
 }
 
+/// What kind of error ended a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// A provider refused the request itself.
+    Rejected,
+    /// Every attempt failed.
+    AllProvidersFailed,
+    /// Nothing could be tried.
+    NoProviderAvailable,
+    /// The deadline passed.
+    DeadlineExceeded,
+    /// It would have broken a budget.
+    BudgetExceeded,
+    /// The answer broke off, and nobody went on with it.
+    StreamInterrupted,
+}
+
+impl ErrorKind {
+    /// The kind's name in records, logs and in the errors clients see.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rejected => "rejected",
+            Self::AllProvidersFailed => "all_providers_failed",
+            Self::NoProviderAvailable => "no_provider_available",
+            Self::DeadlineExceeded => "deadline_exceeded",
+            Self::BudgetExceeded => "budget_exceeded",
+            Self::StreamInterrupted => "stream_interrupted",
+        }
+    }
+
+    /// Whether the providers are at fault, and not the request or a budget.
+    #[must_use]
+    pub fn is_outage(self) -> bool {
+        match self {
+            Self::AllProvidersFailed | Self::NoProviderAvailable | Self::DeadlineExceeded => true,
+            Self::Rejected | Self::BudgetExceeded | Self::StreamInterrupted => false,
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// The story of one request.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RequestRecord {
@@ -116,12 +164,20 @@ pub struct RequestRecord {
     pub strategy: Arc<str>,
     /// The caller's words about it.
     pub labels: Arc<[(String, String)]>,
+    /// Whether the answer was to come piece by piece.
+    pub streaming: bool,
+    /// The span of the caller's own trace that it belongs to.
+    #[serde(skip)]
+    pub parent: Option<TraceParent>,
     /// Every step with the time since the start.
     pub steps: Vec<(Duration, Event)>,
     /// Every HTTP call.
     pub attempts: Vec<AttemptRecord>,
     /// How it ended.
     pub outcome: Outcome,
+    /// Why nobody has answered, or not in full.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorKind>,
     /// Who answered.
     pub served_by: Option<Arc<TargetName>>,
     /// What the answering provider counted.
@@ -130,6 +186,59 @@ pub struct RequestRecord {
     pub cost: Option<NanoUsd>,
     /// From the start to the end.
     pub took: Duration,
+}
+
+impl RequestRecord {
+    /// What the caller said the request is for: the label `context`.
+    #[must_use]
+    pub fn context(&self) -> Option<&str> {
+        self.labels.iter().find(|(name, _)| name == "context").map(|(_, text)| text.as_str())
+    }
+
+    /// How long the caller of a stream waited for its first token; `None` where none came, and for whole replies.
+    #[must_use]
+    pub fn first_token(&self) -> Option<Duration> {
+        let served = self.steps.iter().find(|(_, event)| matches!(event, Event::Served { .. }));
+        served.filter(|_| self.streaming).map(|(at, _)| *at)
+    }
+
+    /// Each time the request went on from a provider that failed to another one: from whom, and to whom.
+    pub fn fail_overs(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
+        let mut failed: Option<&Arc<str>> = None;
+        self.steps.iter().filter_map(move |(_, event)| match event {
+            Event::Failed { target, .. } => {
+                failed = Some(&target.provider);
+                None
+            }
+            Event::Attempting { target, .. } => {
+                failed.take().filter(|from| **from != target.provider).map(|from| (from, &target.provider))
+            }
+            Event::Decided { .. }
+            | Event::StrategyFault { .. }
+            | Event::Waiting { .. }
+            | Event::Denied { .. }
+            | Event::Served { .. }
+            | Event::Cancelled { .. }
+            | Event::Adapted { .. }
+            | Event::Resuming { .. }
+            | Event::Completed { .. } => None,
+        })
+    }
+}
+
+impl Outcome {
+    /// The outcome in a word.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Served => "served",
+            Self::Degraded => "degraded",
+            Self::Failed => "failed",
+            Self::Interrupted => "interrupted",
+            Self::Abandoned => "abandoned",
+        }
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape serde asks for")]

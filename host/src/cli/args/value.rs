@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use backstop::config::LogFormat;
 use jiff::SignedDuration;
 
 /// The longest wait that can be asked for: an hour.
@@ -23,6 +24,12 @@ pub(super) fn length(text: &str) -> Result<Duration, String> {
         Ok(length) if !length.is_zero() => Ok(length),
         Ok(_) | Err(_) => Err("must be longer than nothing".to_owned()),
     }
+}
+
+/// Reads how a log's lines are to be written.
+pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
+    let known = LogFormat::ALL.into_iter().find(|format| format.name() == text);
+    known.ok_or_else(|| "must be text or json".to_owned())
 }
 
 /// Reads a temperature.
