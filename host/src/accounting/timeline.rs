@@ -235,6 +235,8 @@ mod tests {
             streaming: false,
             labels: Arc::from([]),
             outcome,
+            error: None,
+            parent: None,
             served_by: tried.last().filter(|_| outcome == Outcome::Served).map(target),
             usage: None,
             cost: Some(NanoUsd::from_nanos(5)),

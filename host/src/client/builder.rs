@@ -15,6 +15,7 @@ use crate::guard::Guard;
 use crate::random::Random;
 use crate::router::{Decider, Endpoint, Route, Router, Seat, seat};
 use crate::strategy::{LoadStrategyError, resolve_name};
+use crate::telemetry::RequestLog;
 use crate::transport::{HttpTransport, Transport};
 
 use super::Backstop;
@@ -158,6 +159,9 @@ impl Builder {
 
     fn build_now(mut self) -> Result<Made, BuildError> {
         let config = self.checked_config()?;
+        if config.log_requests {
+            self.sinks.push(Arc::new(RequestLog));
+        }
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::start()));
         let lasting = Lasting {
             transport: self.transport.unwrap_or_else(|| Arc::new(HttpTransport::new())),

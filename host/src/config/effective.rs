@@ -1,6 +1,7 @@
 //! A configuration laid out as the settings it consists of, in the file's own words.
 
 use serde_json::{Map, Value, json};
+use url::Url;
 
 use crate::types::{NanoUsd, Price, Rates};
 
@@ -239,6 +240,15 @@ fn of_surroundings(settings: &mut Vec<Setting>, config: &Config) {
     table.add("listen", config.gateway.listen.as_str());
     table.add_some("keys", config.gateway.keys.as_ref().map(|path| path.display().to_string()));
     table.add("log_requests", config.log_requests);
+    table.add("log_format", config.gateway.log_format.name());
+    let telemetry = &config.telemetry;
+    let mut table = Table::new(settings, "telemetry".to_owned());
+    table.add_some("otlp_endpoint", telemetry.otlp_endpoint.as_ref().map(Url::as_str));
+    let headers: Vec<&str> = telemetry.otlp_headers.iter().map(|(name, _)| name.as_str()).collect();
+    if !headers.is_empty() {
+        table.remark(format!("with the headers {}", headers.join(", ")));
+    }
+    table.add("service_name", telemetry.service_name.as_str());
 }
 
 fn model(model: &ModelConfig) -> Value {

@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use crate::accounting::store::Store;
 use crate::client::Backstop;
 use crate::clock::{Clock, SystemClock};
+use crate::telemetry::Metrics;
 
 use super::admin::Admin;
 use super::bounds::Bounds;
@@ -46,6 +47,7 @@ pub struct Gateway {
     keys: Keys,
     bounds: Bounds,
     clock: Arc<dyn Clock>,
+    metrics: Option<Arc<Metrics>>,
     store: Option<Arc<Store>>,
     reload: Option<Reload>,
 }
@@ -98,7 +100,8 @@ impl Gateway {
         let fault = |source| BindError::Refused { address, source };
         let listener = TcpListener::bind(address).await.map_err(fault)?;
         let address = listener.local_addr().map_err(fault)?;
-        Ok(Self { listener, address, backstop, keys, bounds: Bounds::default(), clock, store: None, reload: None })
+        let bounds = Bounds::default();
+        Ok(Self { listener, address, backstop, keys, bounds, clock, metrics: None, store: None, reload: None })
     }
 
     /// Has the admin API tell of requests and spend from a store, which must be told of them by the same [`Backstop`].
@@ -122,6 +125,13 @@ impl Gateway {
         self
     }
 
+    /// Shows these counters at `/metrics`: those that the [`Backstop`] was built to tell of its requests.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = Some(metrics);
+        self
+    }
+
     /// Where it listens, with the real port.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
@@ -140,7 +150,8 @@ impl Gateway {
         let keys = Arc::new(self.keys);
         let _watch = keys.watch(Arc::clone(&self.clock));
         let clock = Arc::clone(&self.clock);
-        let reception = Arc::new(Reception::new(self.backstop, admin, self.bounds, clock, stopping, keys));
+        let reception = Reception::new(self.backstop, admin, self.bounds, clock, stopping, keys);
+        let reception = Arc::new(reception.with_metrics(self.metrics));
         let places = Arc::new(Semaphore::new(self.bounds.connections));
         let mut connections = JoinSet::new();
         {

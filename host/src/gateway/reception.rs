@@ -15,6 +15,7 @@ use crate::client::Backstop;
 use crate::clock::Clock;
 use crate::random::Random;
 use crate::router::RouteError;
+use crate::telemetry::Metrics;
 use crate::types::{ChatRequest, RequestId, TargetName};
 
 use super::admin::Admin;
@@ -34,6 +35,7 @@ pub(super) struct Reception {
     /// Whether the gateway is stopping.
     pub(super) stopping: watch::Receiver<bool>,
     keys: Arc<Keys>,
+    metrics: Option<Arc<Metrics>>,
     random: Random,
 }
 
@@ -44,6 +46,7 @@ enum Endpoint {
     Models,
     Alive,
     Ready,
+    Metrics,
     /// The admin API, with the methods that this path of it takes.
     Admin(&'static str),
 }
@@ -73,6 +76,7 @@ impl Endpoint {
             "/v1/models" => Some(Self::Models),
             "/healthz" => Some(Self::Alive),
             "/readyz" => Some(Self::Ready),
+            "/metrics" => Some(Self::Metrics),
             _ => Admin::allowed(path).map(Self::Admin),
         }
     }
@@ -81,7 +85,7 @@ impl Endpoint {
     fn allowed(self) -> &'static str {
         match self {
             Self::Chat => "POST, OPTIONS",
-            Self::Models | Self::Alive | Self::Ready => "GET, HEAD, OPTIONS",
+            Self::Models | Self::Alive | Self::Ready | Self::Metrics => "GET, HEAD, OPTIONS",
             Self::Admin(allowed) => allowed,
         }
     }
@@ -90,7 +94,7 @@ impl Endpoint {
     fn purpose(self) -> Option<Purpose> {
         match self {
             Self::Chat | Self::Models => Some(Purpose::Model),
-            Self::Admin(_) => Some(Purpose::Admin),
+            Self::Admin(_) | Self::Metrics => Some(Purpose::Admin),
             Self::Alive | Self::Ready => None,
         }
     }
@@ -109,7 +113,12 @@ impl Reception {
         stopping: watch::Receiver<bool>,
         keys: Arc<Keys>,
     ) -> Self {
-        Self { backstop, admin, bounds, clock, stopping, keys, random: Random::from_system() }
+        Self { backstop, admin, bounds, clock, stopping, keys, metrics: None, random: Random::from_system() }
+    }
+
+    pub(super) fn with_metrics(mut self, metrics: Option<Arc<Metrics>>) -> Self {
+        self.metrics = metrics;
+        self
     }
 
     /// Answers a request, whatever becomes of it: a panic costs the request it happens in, and no other.
@@ -137,6 +146,7 @@ impl Reception {
             Endpoint::Alive => Ok(self.tell(&json!({"status": "ok"}))),
             Endpoint::Ready if *self.stopping.borrow() => Err(Refusal::Stopping.into()),
             Endpoint::Ready => Ok(self.tell(&json!({"status": "ready"}))),
+            Endpoint::Metrics => self.metrics(),
             Endpoint::Admin(_) => self.administer(request, &caller).await,
         }
     }
@@ -186,6 +196,12 @@ impl Reception {
                 Err(error.into())
             }
         }
+    }
+
+    fn metrics(&self) -> Result<Reply, Unanswered> {
+        let metrics = self.metrics.as_ref().ok_or(Refusal::NoSuchPath)?;
+        let text = metrics.render(&self.backstop.status(), self.clock.wall());
+        Ok(Reply::of_text(Metrics::CONTENT_TYPE, text).with_origin(&self.nobody()))
     }
 
     fn tell(&self, said: &serde_json::Value) -> Reply {

@@ -96,13 +96,12 @@ impl Reply {
             .with(CACHE_CONTROL, HeaderValue::from_static("no-cache"))
     }
 
-    /// A text of our own.
-    pub(super) fn of_text(text: &'static str, content_type: &'static str) -> Self {
-        Self::new(StatusCode::OK, Content::Whole(Bytes::from_static(text.as_bytes()))).with_type(content_type)
-    }
-
     pub(super) fn of_json(status: StatusCode, body: &Value) -> Self {
         Self::new(status, Content::Whole(Bytes::from(body.to_string()))).with_type("application/json")
+    }
+
+    pub(super) fn of_text(content_type: &'static str, text: String) -> Self {
+        Self::new(StatusCode::OK, Content::Whole(Bytes::from(text))).with_type(content_type)
     }
 
     /// Nothing but the methods a path takes.

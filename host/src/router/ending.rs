@@ -49,7 +49,7 @@ impl Journey {
         if error.is_everyones_failure() && self.route.went_down() {
             self.raise(AlertKind::EveryProviderDown, format!("route {}: {error}", self.route.name));
         }
-        self.story.end(if text.is_some() { Outcome::Degraded } else { Outcome::Failed });
+        self.story.fail(error.kind(), if text.is_some() { Outcome::Degraded } else { Outcome::Failed });
         text
     }
 

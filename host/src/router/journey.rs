@@ -206,7 +206,8 @@ impl Journey {
     /// Tells why an attempt is not made.
     pub(super) fn tell_refused(&mut self, plan: &AttemptPlan, refused: &Refused) {
         if let Some(seat) = self.route.roster.get(plan.target as usize) {
-            self.story.tell(Event::Denied { target: Arc::clone(&seat.name), why: refused.to_string() });
+            let (target, standing) = (Arc::clone(&seat.name), refused.standing());
+            self.story.tell(Event::Denied { target, standing, why: refused.to_string() });
         }
     }
 
@@ -284,6 +285,16 @@ impl Journey {
 /// Whether a failure is the key's rather than the target's, so that another key may do at once.
 fn wants_other_key(kind: FailureKind) -> bool {
     kind == FailureKind::RateLimited || kind.again() == Again::OtherKey
+}
+
+impl Refused {
+    fn standing(&self) -> Standing {
+        match self {
+            Self::Unfit(standing) => *standing,
+            Self::NoFreshKey => Standing::Spent,
+            Self::Guard(denied) => denied.standing(),
+        }
+    }
 }
 
 impl std::fmt::Display for Refused {

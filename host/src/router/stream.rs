@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures_util::Stream;
 
 use crate::config::OnInterrupt;
-use crate::types::{Failure, FailureKind, NanoUsd, Outcome, RequestId, TargetName, Usage};
+use crate::types::{ErrorKind, Failure, FailureKind, NanoUsd, Outcome, RequestId, TargetName, Usage};
 
 use super::chunk::{Chunk, fallback_chunk};
 use super::journey::{Journey, Onward};
@@ -214,7 +214,7 @@ impl AnswerStream {
 
     fn give_up(&mut self, journey: &mut Journey) -> StreamError {
         self.attempts = journey.story.attempts_made();
-        journey.story.end(Outcome::Interrupted);
+        journey.story.fail(Some(ErrorKind::StreamInterrupted), Outcome::Interrupted);
         let (target, failure) = self.broken.take().unwrap_or_else(|| {
             let unknown = Failure::new(FailureKind::Interrupted, "the stream broke off");
             (Arc::new(TargetName::new("", "")), unknown)

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::as_json::millis;
-use super::{CandidateRecord, Failure, TargetName, Usage};
+use super::as_json::{millis, standing};
+use super::{CandidateRecord, Failure, Standing, TargetName, Usage};
 
 /// One step of a request's way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -39,6 +39,9 @@ pub enum Event {
     Denied {
         /// Who was chosen.
         target: Arc<TargetName>,
+        /// Why not, as a strategy would be told: what counters go by.
+        #[serde(with = "standing")]
+        standing: Standing,
         /// Why not, in a few words.
         why: String,
     },

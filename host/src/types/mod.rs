@@ -11,14 +11,16 @@ mod record;
 mod summary;
 mod alert;
 pub(crate) mod as_json;
+mod trace;
 
 pub use alert::{Alert, AlertKind};
 pub use decision::{Ask, AttemptPlan, Decision, PastAttempt, Standing, State, Verdict};
 pub use event::{Event, Observer};
 pub use failure::{Again, Effect, Elsewhere, Failure, FailureKind};
 pub use money::{LongInput, NanoUsd, ParseMoneyError, Price, Rates};
-pub use record::{AttemptEnd, AttemptRecord, CandidateRecord, Outcome, RequestId, RequestRecord};
+pub use record::{AttemptEnd, AttemptRecord, CandidateRecord, ErrorKind, Outcome, RequestId, RequestRecord};
 pub use request::{ChatRequest, Needs, ParseRequestError};
 pub use summary::RequestSummary;
 pub use target::{RosterTarget, TargetId, TargetName};
+pub use trace::TraceParent;
 pub use usage::Usage;

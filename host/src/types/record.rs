@@ -9,7 +9,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::as_json::{labels, maybe_usd, millis, standing, steps};
-use super::{Event, Failure, NanoUsd, Standing, TargetName, Usage};
+use super::{Event, Failure, NanoUsd, Standing, TargetName, TraceParent, Usage};
 
 /// Names one request in replies, logs and records: `bs-` and 32 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -138,6 +138,54 @@ impl Outcome {
     }
 }
 
+/// What kind of error ended a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// A provider refused the request itself.
+    Rejected,
+    /// Every attempt failed.
+    AllProvidersFailed,
+    /// Nothing could be tried.
+    NoProviderAvailable,
+    /// The deadline passed.
+    DeadlineExceeded,
+    /// It would have broken a budget.
+    BudgetExceeded,
+    /// The answer broke off, and nobody went on with it.
+    StreamInterrupted,
+}
+
+impl ErrorKind {
+    /// The kind's name in records, logs and in the errors clients see.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Rejected => "rejected",
+            Self::AllProvidersFailed => "all_providers_failed",
+            Self::NoProviderAvailable => "no_provider_available",
+            Self::DeadlineExceeded => "deadline_exceeded",
+            Self::BudgetExceeded => "budget_exceeded",
+            Self::StreamInterrupted => "stream_interrupted",
+        }
+    }
+
+    /// Whether the providers are at fault, and not the request or a budget.
+    #[must_use]
+    pub fn is_outage(self) -> bool {
+        match self {
+            Self::AllProvidersFailed | Self::NoProviderAvailable | Self::DeadlineExceeded => true,
+            Self::Rejected | Self::BudgetExceeded | Self::StreamInterrupted => false,
+        }
+    }
+}
+
+impl fmt::Display for ErrorKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// The story of one request.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RequestRecord {
@@ -155,8 +203,14 @@ pub struct RequestRecord {
     /// The caller's words about it.
     #[serde(with = "labels")]
     pub labels: Arc<[(String, String)]>,
+    /// The span of the caller's own trace that it belongs to.
+    #[serde(skip)]
+    pub parent: Option<TraceParent>,
     /// How it ended.
     pub outcome: Outcome,
+    /// Why nobody has answered, or not in full.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<ErrorKind>,
     /// Who answered.
     pub served_by: Option<Arc<TargetName>>,
     /// What the answering provider counted.
@@ -184,10 +238,39 @@ impl RequestRecord {
         targets.any(|target| Some(target) != first)
     }
 
-    /// From the start to the first token of the answer, which for a whole reply is its end.
+    /// What the caller said the request is for: the label `context`.
+    #[must_use]
+    pub fn context(&self) -> Option<&str> {
+        self.labels.iter().find(|(name, _)| name == "context").map(|(_, text)| text.as_str())
+    }
+
+    /// How long the caller of a stream waited for its first token; `None` where none came, and for whole replies.
     #[must_use]
     pub fn first_token(&self) -> Option<Duration> {
-        let mut served = self.steps.iter().filter(|(_, event)| matches!(event, Event::Served { .. }));
-        served.next().map(|(at, _)| *at)
+        let served = self.steps.iter().find(|(_, event)| matches!(event, Event::Served { .. }));
+        served.filter(|_| self.streaming).map(|(at, _)| *at)
+    }
+
+    /// Each time the request went on from a provider that failed to another one: from whom, and to whom.
+    pub fn fail_overs(&self) -> impl Iterator<Item = (&Arc<str>, &Arc<str>)> {
+        let mut failed: Option<&Arc<str>> = None;
+        self.steps.iter().filter_map(move |(_, event)| match event {
+            Event::Failed { target, .. } => {
+                failed = Some(&target.provider);
+                None
+            }
+            Event::Attempting { target, .. } => {
+                failed.take().filter(|from| **from != target.provider).map(|from| (from, &target.provider))
+            }
+            Event::Decided { .. }
+            | Event::StrategyFault { .. }
+            | Event::Waiting { .. }
+            | Event::Denied { .. }
+            | Event::Served { .. }
+            | Event::Cancelled { .. }
+            | Event::Adapted { .. }
+            | Event::Resuming { .. }
+            | Event::Completed { .. } => None,
+        })
     }
 }

@@ -38,6 +38,8 @@ fn record(number: u128, outcome: Outcome) -> RequestRecord {
         streaming: true,
         labels: Arc::from([("context".to_owned(), "quiz \u{1F600}".to_owned())]),
         outcome,
+        error: None,
+        parent: None,
         served_by: (outcome == Outcome::Served).then(|| Arc::clone(&beta)),
         usage: Some(Usage { input: 10, output: 7, ..Usage::default() }),
         cost: Some(NanoUsd::from_nanos(22_000)),

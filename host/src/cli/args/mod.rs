@@ -15,6 +15,7 @@ mod wish;
 
 use std::path::PathBuf;
 
+use backstop::config::LogFormat;
 use clap::{Parser, Subcommand};
 
 pub(crate) use ask::AskArgs;
@@ -60,6 +61,11 @@ pub(crate) struct Cli {
     /// Log filter, such as `info` or `backstop=debug`; logs go to standard error. Off where nothing is said.
     #[arg(long, global = true, value_name = "FILTER", env = "BACKSTOP_LOG", hide_env_values = true)]
     pub(crate) log: Option<String>,
+
+    /// How lines of the log are written: `text` or `json` [default: the configuration's, else text].
+    #[arg(long, global = true, value_name = "FORMAT", env = "BACKSTOP_LOG_FORMAT", hide_env_values = true,
+          value_parser = value::log_format)]
+    pub(crate) log_format: Option<LogFormat>,
 
     #[command(subcommand)]
     pub(crate) command: Command,

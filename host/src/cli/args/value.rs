@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use backstop::config::LogFormat;
 use jiff::SignedDuration;
 
 /// The longest wait that can be asked for: an hour.
@@ -40,6 +41,12 @@ pub(super) fn label(text: &str) -> Result<(String, String), String> {
         Some((name, text)) if !name.is_empty() => Ok((name.to_owned(), text.to_owned())),
         _ => Err("not a label, such as team=search".to_owned()),
     }
+}
+
+/// Reads how a log's lines are to be written.
+pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
+    let known = LogFormat::ALL.into_iter().find(|format| format.name() == text);
+    known.ok_or_else(|| "must be text or json".to_owned())
 }
 
 /// Reads a temperature.

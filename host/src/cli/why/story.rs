@@ -77,7 +77,7 @@ fn step(story: &mut String, at: Duration, event: &Event) {
         Event::Waiting { target, wait } => {
             line(paint(Tone::Warn, format_args!("waits {} for {target}", Length(*wait))))
         }
-        Event::Denied { target, why } => line(paint(Tone::Warn, format_args!("{target} is not admitted: {why}"))),
+        Event::Denied { target, why, .. } => line(paint(Tone::Warn, format_args!("{target} is not admitted: {why}"))),
         Event::Attempting { target, attempt, .. } => line(format!("attempt {attempt}: sent to {target}")),
         Event::Failed { target, failure, took } => {
             let failure = harmless(&failure.to_string()).replace('\n', " ");

@@ -90,7 +90,7 @@ impl Admin {
             Resource::Config => json!({"text": config::show_values(&self.backstop.config())}),
             Resource::Reload => self.reload().await?,
             Resource::Events => return Ok(self.events()),
-            Resource::OpenApi => return Ok(Reply::of_text(OPENAPI, "application/json")),
+            Resource::OpenApi => return Ok(Reply::of_text("application/json", OPENAPI.to_owned())),
         };
         Ok(Reply::of_json(StatusCode::OK, &said))
     }
