@@ -18,6 +18,7 @@ mod lines;
 mod ask;
 mod chat;
 mod serve;
+mod service;
 mod remote;
 mod running;
 mod status;

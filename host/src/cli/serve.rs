@@ -1,6 +1,7 @@
 //! `backstop serve`: the gateway, until Ctrl-C or a signal to end.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use backstop::transport::HttpTransport;
 use super::args::ServeArgs;
 use super::exit::{Exit, UsageError};
 use super::logs::{self, LogWish};
-use super::{interrupt, setup};
+use super::{interrupt, service, setup};
 
 /// What is logged where nothing is said: a line for each request, and what goes wrong.
 const FILTER: &str = "info";
@@ -30,9 +31,6 @@ pub(crate) async fn run(args: ServeArgs, file: Option<PathBuf>, log: LogWish) ->
     let format = log.format.unwrap_or(loaded.config.gateway.log_format);
     logs::start(Some(log.filter.as_deref().unwrap_or(FILTER)), format)?;
     loaded.require_provider()?;
-    let wanted = args.listen.unwrap_or_else(|| loaded.config.gateway.listen.clone());
-    let address = config::listen_address(&wanted)
-        .map_err(|error| UsageError(format!("cannot listen on {wanted}: {error}; try 127.0.0.1:7878")))?;
     for notice in &loaded.notices {
         tracing::warn!("{notice}");
     }
@@ -42,7 +40,8 @@ pub(crate) async fn run(args: ServeArgs, file: Option<PathBuf>, log: LogWish) ->
     };
     let metrics = Arc::new(Metrics::new());
     let clock = Arc::new(SystemClock::start());
-    let otlp = Otlp::start(&loaded.config.telemetry, Arc::new(HttpTransport::new()), clock);
+    let otlp = Otlp::start(&loaded.config.telemetry, Arc::new(HttpTransport::new()), clock.clone());
+    let wanted = args.listen.unwrap_or_else(|| loaded.config.gateway.listen.clone());
     let store = setup::store(&loaded.config)?;
     let mut builder = Backstop::builder().config(loaded.config).record_sink(metrics.clone());
     if let Some(otlp) = &otlp {
@@ -51,7 +50,12 @@ pub(crate) async fn run(args: ServeArgs, file: Option<PathBuf>, log: LogWish) ->
     if let Some(store) = &store {
         builder = builder.record_sink(store.share());
     }
-    let mut gateway = Gateway::bind_with_keys(address, builder.build().await?, keys).await?.with_metrics(metrics);
+    let backstop = builder.build().await?;
+    let gateway = match service::port()? {
+        Some(port) => Gateway::on(port, backstop, keys)?,
+        None => Gateway::bind_with_keys(address(&wanted)?, backstop, keys).await?,
+    };
+    let mut gateway = gateway.with_metrics(metrics);
     if let Some(store) = &store {
         gateway = gateway.with_store(store.share());
     }
@@ -59,10 +63,24 @@ pub(crate) async fn run(args: ServeArgs, file: Option<PathBuf>, log: LogWish) ->
     let mut stdout = std::io::stdout();
     writeln!(stdout, "listening on http://{}", gateway.address())?;
     stdout.flush()?;
+    service::ready();
+    let told = || async {
+        interrupt::told_to_end().await;
+        service::stopping();
+    };
     // On a worker of the runtime: from outside, every connection would have to be handed over.
-    tokio::spawn(gateway.serve(interrupt::told_to_end)).await?;
+    let served = tokio::spawn(gateway.serve(told));
+    tokio::select! {
+        served = served => served?,
+        () = service::live(&*clock) => {}
+    }
     if let Some(otlp) = otlp {
         otlp.stop().await;
     }
     Ok(Exit::Done)
+}
+
+fn address(wanted: &str) -> Result<SocketAddr, UsageError> {
+    let address = config::listen_address(wanted);
+    address.map_err(|error| UsageError(format!("cannot listen on {wanted}: {error}; try 127.0.0.1:7878")))
 }

@@ -91,17 +91,30 @@ impl Gateway {
     /// # Errors
     /// As [`Gateway::bind`]; beyond loopback there must be a live key.
     pub async fn bind_with_keys(address: SocketAddr, backstop: Backstop, keys: Keys) -> Result<Self, BindError> {
-        let clock = Arc::new(SystemClock::start());
-        let is_here = address.ip().is_loopback();
-        if !is_here && keys.live(clock.wall()) == 0 {
-            return Err(BindError::NeedsKeys { address });
-        }
-        let keys = if is_here { keys } else { keys.or_nobody() };
+        check_keys(address, &keys)?;
         let fault = |source| BindError::Refused { address, source };
         let listener = TcpListener::bind(address).await.map_err(fault)?;
         let address = listener.local_addr().map_err(fault)?;
-        let bounds = Bounds::default();
-        Ok(Self { listener, address, backstop, keys, bounds, clock, metrics: None, store: None, reload: None })
+        Ok(Self::new(listener, address, backstop, keys))
+    }
+
+    /// Serves at a port that somebody else has opened, such as systemd.
+    ///
+    /// # Errors
+    /// When it is no port that can be listened on, or one beyond loopback without a live key.
+    pub fn on(listener: std::net::TcpListener, backstop: Backstop, keys: Keys) -> Result<Self, BindError> {
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        let address = listener.local_addr().map_err(|source| BindError::Refused { address: nowhere, source })?;
+        check_keys(address, &keys)?;
+        let fault = |source| BindError::Refused { address, source };
+        listener.set_nonblocking(true).map_err(fault)?;
+        Ok(Self::new(TcpListener::from_std(listener).map_err(fault)?, address, backstop, keys))
+    }
+
+    fn new(listener: TcpListener, address: SocketAddr, backstop: Backstop, keys: Keys) -> Self {
+        let keys = if address.ip().is_loopback() { keys } else { keys.or_nobody() };
+        let (bounds, clock) = (Bounds::default(), Arc::new(SystemClock::start()));
+        Self { listener, address, backstop, keys, bounds, clock, metrics: None, store: None, reload: None }
     }
 
     /// Has the admin API tell of requests and spend from a store, which must be told of them by the same [`Backstop`].
@@ -184,6 +197,12 @@ impl Gateway {
         // What still runs is cancelled, and so settled, before the caller goes on.
         connections.shutdown().await;
     }
+}
+
+/// Beyond this machine somebody must hold a key.
+fn check_keys(address: SocketAddr, keys: &Keys) -> Result<(), BindError> {
+    let needs_keys = !address.ip().is_loopback() && keys.live(SystemClock::start().wall()) == 0;
+    if needs_keys { Err(BindError::NeedsKeys { address }) } else { Ok(()) }
 }
 
 async fn accept(

@@ -18,6 +18,7 @@ pub mod keys;
 mod inbound;
 mod sound_json;
 mod wishes;
+mod replays;
 mod chat;
 mod models;
 mod admin;

@@ -23,6 +23,7 @@ use super::bounds::Bounds;
 use super::held::Held;
 use super::keys::{Caller, Keys, Purpose};
 use super::refusal::Refusal;
+use super::replays::{Replays, Turn};
 use super::reply::{Origin, Reply};
 use super::{chat, inbound, models, status};
 
@@ -30,6 +31,7 @@ use super::{chat, inbound, models, status};
 pub(super) struct Reception {
     pub(super) backstop: Backstop,
     admin: Admin,
+    replays: Arc<Replays>,
     pub(super) bounds: Bounds,
     pub(super) clock: Arc<dyn Clock>,
     /// Whether the gateway is stopping.
@@ -113,7 +115,18 @@ impl Reception {
         stopping: watch::Receiver<bool>,
         keys: Arc<Keys>,
     ) -> Self {
-        Self { backstop, admin, bounds, clock, stopping, keys, metrics: None, random: Random::from_system() }
+        let random = Random::from_system();
+        Self {
+            backstop,
+            admin,
+            bounds,
+            clock,
+            stopping,
+            keys,
+            metrics: None,
+            replays: Arc::new(Replays::new()),
+            random,
+        }
     }
 
     pub(super) fn with_metrics(mut self, metrics: Option<Arc<Metrics>>) -> Self {
@@ -186,11 +199,17 @@ impl Reception {
         }
         inbound::check_type(&head.headers)?;
         let body = inbound::read(body, &self.bounds, &*self.clock).await?;
+        let whose = caller.name().unwrap_or_default();
+        let claim = match self.replays.turn(&head.headers, whose, head.uri.path(), &body)? {
+            Some(Turn::Again(replayed)) => return Ok(Reply::again(*replayed)),
+            Some(Turn::First(claim)) => Some(claim),
+            None => None,
+        };
         let mut request = chat::parse(&body, &head.headers)?;
         drop(body);
         let held = self.begin(caller, &mut request)?;
         match chat::answer(&self.backstop, request).await {
-            Ok(reply) => Ok(reply.holding(held)),
+            Ok(reply) => Ok(reply.holding(held).claiming(claim)),
             Err(error) => {
                 held.unused();
                 Err(error.into())

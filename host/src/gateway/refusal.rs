@@ -45,6 +45,12 @@ pub(super) enum Refusal {
     },
     #[error(transparent)]
     Admin(Box<AdminError>),
+    #[error("Idempotency-Key must be 1 to 255 characters of ASCII")]
+    BadIdempotencyKey,
+    #[error("this Idempotency-Key was used for another body")]
+    OtherBody,
+    #[error("a request under this Idempotency-Key is still under way")]
+    UnderWay,
     #[error("the gateway is stopping")]
     Stopping,
     #[error("something went wrong inside the gateway; its log says more")]
@@ -91,6 +97,9 @@ impl Refusal {
             | Self::Unsound(_)
             | Self::NotARequest(_)
             | Self::Admin(_)
+            | Self::BadIdempotencyKey
+            | Self::OtherBody
+            | Self::UnderWay
             | Self::Wish { .. } => "invalid_request_error",
         }
     }
@@ -108,6 +117,9 @@ impl Refusal {
             Self::Unsound(_) => "invalid_json",
             Self::NotARequest(_) | Self::Wish { .. } => "invalid_request",
             Self::Admin(error) => error.code(),
+            Self::BadIdempotencyKey => "invalid_request",
+            Self::OtherBody => "idempotency_key_reused",
+            Self::UnderWay => "idempotency_key_in_use",
             Self::Stopping => "stopping",
             Self::Panicked => "internal_error",
         }
@@ -130,6 +142,9 @@ impl Refusal {
             | Self::TooSlow
             | Self::BrokeOff(_)
             | Self::Unsound(_)
+            | Self::BadIdempotencyKey
+            | Self::OtherBody
+            | Self::UnderWay
             | Self::Stopping
             | Self::Panicked => None,
         }

@@ -85,14 +85,18 @@ impl Reloader {
     pub(super) async fn watch(self: Arc<Self>) {
         let clock = self.backstop.clock();
         let (mut taken, mut seen) = (self.stamps(), None);
+        let mut hangup = Hangup::new();
         loop {
-            clock.sleep_until(clock.now() + EVERY).await;
+            let is_asked = tokio::select! {
+                () = clock.sleep_until(clock.now() + EVERY) => false,
+                () = hangup.next() => true,
+            };
             let now = self.stamps();
-            if now == taken {
+            if now == taken && !is_asked {
                 continue;
             }
             // A file that is still being written changes once more until the next look.
-            if seen.as_ref() != Some(&now) {
+            if seen.as_ref() != Some(&now) && !is_asked {
                 seen = Some(now);
                 continue;
             }
@@ -105,5 +109,30 @@ impl Reloader {
 
     fn stamps(&self) -> Stamps {
         self.reload.files.iter().map(|file| Stamp::of(file)).collect()
+    }
+}
+
+/// The signal by which services are asked to read their configuration anew.
+struct Hangup {
+    #[cfg(unix)]
+    signal: Option<tokio::signal::unix::Signal>,
+}
+
+impl Hangup {
+    fn new() -> Self {
+        Self {
+            #[cfg(unix)]
+            signal: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok(),
+        }
+    }
+
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        if let Some(signal) = &mut self.signal
+            && signal.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending().await
     }
 }

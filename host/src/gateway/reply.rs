@@ -18,6 +18,7 @@ use crate::types::{NanoUsd, RequestId, TargetName};
 use super::events::events;
 use super::held::Held;
 use super::pulse::Running;
+use super::replays::{Claim, Replayed};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-backstop-request-id");
 const PROVIDER: HeaderName = HeaderName::from_static("x-backstop-provider");
@@ -25,6 +26,7 @@ const MODEL: HeaderName = HeaderName::from_static("x-backstop-model");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-backstop-attempts");
 const STRATEGY: HeaderName = HeaderName::from_static("x-backstop-strategy");
 const COST: HeaderName = HeaderName::from_static("x-backstop-cost-usd");
+const REPLAYED: HeaderName = HeaderName::from_static("x-backstop-replayed");
 const DEGRADED: HeaderName = HeaderName::from_static("x-backstop-degraded");
 
 /// A reply, not yet sent.
@@ -47,6 +49,8 @@ pub(super) struct Origin {
 /// A reply's body. Dropped before its end, it ends the provider's answer, too.
 pub(super) struct ReplyBody {
     content: Content,
+    /// The key it is to be given again under.
+    claim: Option<Claim>,
     /// Held for its drop: the request runs until then.
     _running: Option<Running>,
     /// Dropped after the content, whose end tells what the request took.
@@ -144,6 +148,24 @@ impl Reply {
         self
     }
 
+    /// Is kept, to be given again under a key; no stand-in of an answer is.
+    pub(super) fn claiming(mut self, claim: Option<Claim>) -> Self {
+        let is_degraded = self.response.headers().contains_key(DEGRADED);
+        let claim = claim.filter(|_| !is_degraded).map(|mut claim| {
+            claim.head(self.response.status(), self.response.headers());
+            claim
+        });
+        self.response.body_mut().claim = claim;
+        self
+    }
+
+    /// A reply that was given before.
+    pub(super) fn again(replayed: Replayed) -> Self {
+        let mut reply = Self::new(replayed.status, Content::Whole(replayed.body));
+        *reply.response.headers_mut() = replayed.headers;
+        reply.with(REPLAYED, HeaderValue::from_static("true"))
+    }
+
     /// Has the request take up its place within its key's limits until the reply has gone.
     pub(super) fn holding(mut self, mut held: Held) -> Self {
         held.id = self.id;
@@ -159,7 +181,7 @@ impl Reply {
     }
 
     fn new(status: StatusCode, content: Content) -> Self {
-        let mut response = Response::new(ReplyBody { content, _running: None, held: None });
+        let mut response = Response::new(ReplyBody { content, claim: None, _running: None, held: None });
         *response.status_mut() = status;
         Self { response, id: None }
     }
@@ -194,8 +216,14 @@ impl Body for ReplyBody {
             },
             Content::Ended => None,
         };
-        if !matches!((&self.content, &piece), (Content::Events(_), Some(_))) {
-            self.content = Content::Ended;
+        let this = &mut *self;
+        if let (Some(claim), Some(piece)) = (&mut this.claim, &piece) {
+            claim.piece(piece);
+        }
+        if !matches!((&this.content, &piece), (Content::Events(_), Some(_))) {
+            // The reply has been handed on in full; whether a stream was whole, its last event says.
+            this.claim.take().into_iter().for_each(Claim::keep);
+            this.content = Content::Ended;
         }
         Poll::Ready(piece.map(|bytes| Ok(Frame::data(bytes))))
     }

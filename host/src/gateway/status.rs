@@ -43,6 +43,9 @@ pub(super) fn of_refusal(refusal: &Refusal) -> StatusCode {
             StatusCode::BAD_REQUEST
         }
         Refusal::Admin(error) => of_admin(error),
+        Refusal::BadIdempotencyKey => StatusCode::BAD_REQUEST,
+        Refusal::OtherBody => StatusCode::UNPROCESSABLE_ENTITY,
+        Refusal::UnderWay => StatusCode::CONFLICT,
         Refusal::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
     }
