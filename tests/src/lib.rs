@@ -11,6 +11,7 @@ mod snapshot;
 mod heard;
 mod http_reply;
 mod served;
+pub mod directed;
 pub mod simulated;
 pub mod replay;
 
