@@ -24,7 +24,7 @@ pub struct Stage {
 struct Actor {
     name: String,
     kind: String,
-    models: Vec<String>,
+    settings: String,
     provider: ScriptedProvider,
 }
 
@@ -43,8 +43,8 @@ impl Stage {
         let mut actors = Vec::new();
         for (name, script) in scripts {
             let provider = ScriptedProvider::start(script).await.expect("a free port on loopback");
-            let (name, kind, models) = (name.to_owned(), "openai".to_owned(), vec![format!("{name}-model")]);
-            actors.push(Actor { name, kind, models, provider });
+            let (name, kind) = (name.to_owned(), "openai".to_owned());
+            actors.push(Actor { name, kind, settings: String::new(), provider });
         }
         let home = TempDir::new().expect("a temporary folder");
         let stage = Self { home, actors, timeouts: TIMEOUTS.to_owned(), route: ROUTE.to_owned(), more: String::new() };
@@ -71,13 +71,13 @@ impl Stage {
         self
     }
 
-    /// Gives a provider these models in place of the one named after it.
+    /// Adds lines to a provider's own table.
     ///
     /// # Panics
     /// Where no provider has the name.
     #[must_use]
-    pub fn with_models(mut self, name: &str, models: &[String]) -> Self {
-        self.actor(name).models = models.to_vec();
+    pub fn with_provider_settings(mut self, name: &str, lines: &str) -> Self {
+        self.actor(name).settings = format!("{}\n", lines.trim_end());
         self.write();
         self
     }
@@ -127,14 +127,14 @@ impl Stage {
     #[must_use]
     pub fn config(&self) -> String {
         let (mut text, timeouts) = (String::new(), &self.timeouts);
-        for Actor { name, kind, models, provider } in &self.actors {
+        for Actor { name, kind, settings, provider } in &self.actors {
             // Only OpenAI's addresses begin below a version.
             let url = if kind == "openai" { provider.base_url() } else { provider.root_url() };
             let variable = key_variable(name);
             write!(
                 text,
                 "[providers.{name}]\nkind = \"{kind}\"\nbase_url = \"{url}\"\napi_key_env = \"{variable}\"\n\
-                 models = {models:?}\ntimeouts = {timeouts}\n\n"
+                 models = [\"{name}-model\"]\ntimeouts = {timeouts}\n{settings}\n"
             )
             .expect("text can be written");
         }

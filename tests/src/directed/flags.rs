@@ -24,8 +24,8 @@ pub struct Casting {
     pub name: String,
     /// The protocol it speaks.
     pub kind: String,
-    /// Its models.
-    pub models: Vec<String>,
+    /// Further lines of its table.
+    pub settings: Vec<String>,
     /// What it does with the first call, the second, and so on; the last for ever.
     pub replies: Vec<Behaviour>,
 }
@@ -33,10 +33,11 @@ pub struct Casting {
 /// What the flags mean.
 pub const HELP: &str = r#"Scripted providers on loopback, and the real `backstop serve` in front of them, for tests in other languages.
 
-usage: stage --provider NAME[:KIND[:MODEL,MODEL…]] [--reply NAME=BEHAVIOUR]… [more flags]
+usage: stage --provider NAME[:KIND] [--reply NAME=BEHAVIOUR]… [more flags]
 
-  --provider NAME[:KIND[:MODELS]]  a provider, in declared order; KIND is openai (the default), anthropic, gemini or ollama;
-                                   its one model is NAME-model unless MODELS says otherwise
+  --provider NAME[:KIND]           a provider, in declared order, with one model, NAME-model; KIND is openai (the default),
+                                   anthropic, gemini or ollama
+  --with NAME=TOML                 a further line of a provider's own table, such as 'alpha=priority = 3'; may be given again
   --reply NAME=BEHAVIOUR           what a provider does with a call; given again: with the next call; the last for ever.
                                    A provider without any answers
   --route TOML                     the lines of [routes.default], in place of the strategy smart with short waits
@@ -80,7 +81,16 @@ impl Flags {
             let mut value = || given.next().ok_or(format!("{flag} lacks its value"));
             match flag.as_str() {
                 "--provider" => flags.cast.push(casting(&value()?)?),
-                "--reply" => flags.add_reply(&value()?)?,
+                "--reply" => {
+                    let value = value()?;
+                    let (casting, behaviour) = flags.casting(&flag, &value)?;
+                    casting.replies.push(behaviour.parse().map_err(|error| format!("{flag} {value}: {error}"))?);
+                }
+                "--with" => {
+                    let value = value()?;
+                    let (casting, line) = flags.casting(&flag, &value)?;
+                    casting.settings.push(line.to_owned());
+                }
                 "--route" => flags.route = Some(value()?),
                 "--settings" => flags.settings.push(value()?),
                 "--run" => flags.runs.push(value()?.split_whitespace().map(str::to_owned).collect()),
@@ -94,27 +104,23 @@ impl Flags {
         if flags.cast.is_empty() { Err("there is no --provider".to_owned()) } else { Ok(flags) }
     }
 
-    fn add_reply(&mut self, text: &str) -> Result<(), String> {
-        let (name, behaviour) = text.split_once('=').ok_or(format!("--reply {text}: not NAME=BEHAVIOUR"))?;
+    /// The provider that `NAME=…` names, and what follows.
+    fn casting<'a>(&mut self, flag: &str, text: &'a str) -> Result<(&mut Casting, &'a str), String> {
+        let (name, rest) = text.split_once('=').ok_or(format!("{flag} {text}: not NAME=…"))?;
         let casting = self.cast.iter_mut().find(|casting| casting.name == name);
-        let casting = casting.ok_or(format!("--reply {text}: there is no --provider {name} before it"))?;
-        casting.replies.push(behaviour.parse().map_err(|error| format!("--reply {text}: {error}"))?);
-        Ok(())
+        Ok((casting.ok_or(format!("{flag} {text}: there is no --provider {name} before it"))?, rest))
     }
 }
 
 fn casting(text: &str) -> Result<Casting, String> {
-    let mut parts = text.splitn(3, ':');
-    let name = parts.next().filter(|name| !name.is_empty()).ok_or("--provider lacks a name")?.to_owned();
-    let kind = parts.next().filter(|kind| !kind.is_empty()).unwrap_or("openai");
+    let (name, kind) = text.split_once(':').unwrap_or((text, "openai"));
+    if name.is_empty() {
+        return Err(format!("--provider {text}: it lacks a name"));
+    }
     if !["openai", "anthropic", "gemini", "ollama"].contains(&kind) {
         return Err(format!("--provider {text}: `{kind}` is none of openai, anthropic, gemini, ollama"));
     }
-    let models = match parts.next() {
-        Some(models) => models.split(',').map(str::to_owned).collect(),
-        None => vec![format!("{name}-model")],
-    };
-    Ok(Casting { kind: kind.to_owned(), name, models, replies: Vec::new() })
+    Ok(Casting { kind: kind.to_owned(), name: name.to_owned(), settings: Vec::new(), replies: Vec::new() })
 }
 
 #[cfg(test)]
@@ -127,22 +133,30 @@ mod tests {
 
     #[test]
     fn casts_providers_in_order() {
-        let flags =
-            parsed(&["--provider", "a", "--provider", "b:anthropic:x,y", "--reply", "b=500", "--reply", "b=answer:hi"]);
+        let flags = parsed(&[
+            "--provider",
+            "a",
+            "--provider",
+            "b:anthropic",
+            "--reply",
+            "b=500",
+            "--reply",
+            "b=answer:hi",
+            "--with",
+            "b=priority = 3",
+        ]);
 
-        let casting = |name: &str, kind: &str, models: &[&str], replies: &[&str]| Casting {
+        let casting = |name: &str, kind: &str, settings: &[&str], replies: &[&str]| Casting {
             name: name.to_owned(),
             kind: kind.to_owned(),
-            models: models.iter().map(|model| (*model).to_owned()).collect(),
+            settings: settings.iter().map(|line| (*line).to_owned()).collect(),
             replies: replies.iter().map(|reply| reply.parse().unwrap()).collect(),
         };
-        assert_eq!(
-            flags.unwrap().cast,
-            [
-                casting("a", "openai", &["a-model"], &["answer"]),
-                casting("b", "anthropic", &["x", "y"], &["500", "answer:hi"])
-            ]
+        let (a, b) = (
+            casting("a", "openai", &[], &["answer"]),
+            casting("b", "anthropic", &["priority = 3"], &["500", "answer:hi"]),
         );
+        assert_eq!(flags.unwrap().cast, [a, b]);
     }
 
     #[test]

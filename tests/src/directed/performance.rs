@@ -71,8 +71,8 @@ impl Performance {
 async fn stage_of(flags: &Flags) -> Stage {
     let scripts = flags.cast.iter().map(|casting| (casting.name.as_str(), super::replies::script(&casting.replies)));
     let mut stage = Stage::new(scripts).await.with_settings(&flags.settings.join("\n"));
-    for Casting { name, kind, models, .. } in &flags.cast {
-        stage = stage.with_kind(name, kind).with_models(name, models);
+    for Casting { name, kind, settings, .. } in &flags.cast {
+        stage = stage.with_kind(name, kind).with_provider_settings(name, &settings.join("\n"));
     }
     if let Some(route) = &flags.route {
         stage = stage.with_route(route);
