@@ -1,5 +1,6 @@
 // The stage: scripted providers, and the real gateway in front of them (`stage --help` says what they can be told).
 
+import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { openSync } from 'node:fs';
@@ -47,12 +48,14 @@ export async function begin(test, cast, more = {}) {
   if (more.patient) flags.push('--patient');
   const child = spawn(process.env.BACKSTOP_STAGE, flags, { stdio: ['pipe', 'pipe', log] });
   const ended = once(child, 'exit');
+  const failed = ended.then(() => assert.fail(`the stage has not begun: ${flags.join(' ')}`));
+  const [line] = await Promise.race([once(createInterface({ input: child.stdout }), 'line'), failed]);
+  failed.catch(() => {});
   test.after(async () => {
     child.stdin.end();
     const [code] = await ended;
-    if (code !== 0) throw new Error('the gateway did not end well; see the log');
+    assert.equal(code, 0, 'the gateway did not end well; see its log');
   });
-  const [line] = await once(createInterface({ input: child.stdout }), 'line');
   return new Stage(JSON.parse(line));
 }
 
