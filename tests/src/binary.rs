@@ -8,7 +8,8 @@ use std::sync::OnceLock;
 /// The binary, of the same profile and in the same target folder as the running test.
 ///
 /// Cargo tells a test where the binaries of its own package are, and this is another package. So cargo is asked to build
-/// it, once in each test program: it knows best whether there is anything to do, and mostly there is not.
+/// it, once in each test program: it knows best whether there is anything to do, and mostly there is not. Who has had it built
+/// already names it in the variable `BACKSTOP_BINARY`.
 ///
 /// # Panics
 /// Where it cannot be built.
@@ -16,6 +17,9 @@ use std::sync::OnceLock;
 pub fn backstop_binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
+        if let Some(binary) = env::var_os("BACKSTOP_BINARY") {
+            return binary.into();
+        }
         let profile = profile_folder(&env::current_exe().expect("a test knows its own path"));
         build(&profile);
         profile.join(format!("backstop{}", env::consts::EXE_SUFFIX))

@@ -15,6 +15,7 @@ pub mod key_timing;
 mod exposition;
 mod protobuf;
 mod collector;
+pub mod directed;
 pub mod simulated;
 pub mod replay;
 

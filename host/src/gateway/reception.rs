@@ -259,7 +259,7 @@ impl Reception {
         let reply = Reply::of_json(status, &error.to_json()).with_origin(&origin);
         match status::retry_after(error) {
             Some(seconds) => reply.with_retry_after(seconds),
-            None => reply,
+            None => reply.without_repetition(),
         }
     }
 

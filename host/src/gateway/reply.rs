@@ -20,6 +20,10 @@ use super::held::Held;
 use super::pulse::Running;
 use super::replays::{Claim, Replayed};
 
+/// Where OpenAI's SDKs look for a request's name, to show it with their errors.
+const SDK_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// What the SDKs of OpenAI and Anthropic go by before they repeat a request.
+const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-backstop-request-id");
 const PROVIDER: HeaderName = HeaderName::from_static("x-backstop-provider");
 const MODEL: HeaderName = HeaderName::from_static("x-backstop-model");
@@ -126,11 +130,17 @@ impl Reply {
         self.with(RETRY_AFTER, HeaderValue::from(seconds))
     }
 
+    /// Says that all has been tried: a client that repeats the request, as SDKs do by themselves, has everyone tried once more.
+    pub(super) fn without_repetition(self) -> Self {
+        self.with(SHOULD_RETRY, HeaderValue::from_static("false"))
+    }
+
     /// Says how it came about.
     pub(super) fn with_origin(mut self, origin: &Origin) -> Self {
         self.id = Some(origin.id);
         let headers = self.response.headers_mut();
         say(headers, REQUEST_ID, &origin.id.to_string());
+        say(headers, SDK_REQUEST_ID, &origin.id.to_string());
         headers.insert(ATTEMPTS, HeaderValue::from(origin.attempts));
         if let Some(target) = &origin.target {
             say(headers, PROVIDER, &target.provider);
