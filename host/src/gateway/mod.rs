@@ -3,7 +3,7 @@
 //! The way of a request: `door` accepts a connection, `connection` serves it (`pulse` ends those that keep it waiting,
 //! `framing` refuses heads that two servers would read differently); `reception` finds the endpoint by method and path;
 //! `inbound` reads the body, `wishes` what the client asks of Backstop itself; `chat` has the library answer; `reply` writes
-//! what is said in headers, `events` the stream. `status` alone chooses statuses.
+//! what is said in headers, `events` the stream. `status` alone chooses statuses. `dashboard` is a page for the operator.
 
 mod door;
 mod bounds;
@@ -21,6 +21,8 @@ mod refusal;
 mod status;
 mod reply;
 mod events;
+#[cfg_attr(not(test), expect(dead_code, reason = "the reception does not show it yet"))]
+mod dashboard;
 
 pub use bounds::Bounds;
 pub use door::{BindError, Gateway};
