@@ -17,7 +17,8 @@ export async function showConfiguration() {
   ];
   api.get("config").then((answer) => say(text, answer.text), (error) => say(text, error.message));
   const done = await dialog({ title: "Configuration", body, action: "Reload from file", isWide: true, submit: () => reload(problems) });
-  if (done) toast(["Configuration reloaded", ...(done.notices ?? [])].join(" · "));
+  // That it is done is told to every open page by an event.
+  for (const notice of done?.notices ?? []) toast(notice, "wait");
 }
 
 async function reload(problems) {

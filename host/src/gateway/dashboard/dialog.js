@@ -39,7 +39,7 @@ export function dialog({ title, body, action, submit, isWide }) {
 
 /** A choice of a few lengths of time, and a field for any other. Gives the seconds that are chosen. */
 export function lengthField(legend, choices, chosen) {
-  const number = el("input", { type: "number", min: 1, step: "any", required: true, value: chosen / 60, class: "number", id: "length" });
+  const number = el("input", { type: "number", min: 0.1, step: "any", required: true, value: chosen / 60, class: "number", id: "length" });
   const radios = choices.map((seconds) => {
     const input = el("input", { type: "radio", name: "choice", checked: seconds === chosen, on: { change: () => (number.value = seconds / 60) } });
     return el("label", { class: "chip-choice" }, input, el("span", {}, seconds < 60 ? `${seconds} s` : `${seconds / 60} min`));

@@ -14,11 +14,12 @@ export function svg(tag, attributes = {}, ...children) {
 
 function furnish(element, attributes, children) {
   for (const [name, value] of Object.entries(attributes)) {
-    if (value === undefined || value === null || value === false) continue;
+    if (value === undefined || value === null || (value === false && !name.startsWith("aria-"))) continue;
     if (name === "on") {
       for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
     } else {
-      element.setAttribute(name, value === true ? "" : String(value));
+      // What is said to readers of the screen is a word; what switches something on is there or not.
+      element.setAttribute(name, value === true && !name.startsWith("aria-") ? "" : String(value));
     }
   }
   element.append(...children.flat(2).filter((child) => child !== undefined && child !== null && child !== false));

@@ -12,7 +12,7 @@ export function askForKey(why) {
     el("p", { class: "hint" }, why),
     el("label", { class: "field", for: "key" }, el("span", {}, "Admin key"), input),
     el("p", { class: "hint" }, "It is kept until this tab is closed, and sent to this gateway only. ",
-      el("code", {}, "backstop keys create --admin"), " makes one."),
+      el("code", {}, "backstop keys create NAME --admin"), " makes one."),
   ];
   return dialog({ title: "This gateway wants an admin key", body, action: "Use key", submit: () => input.value.trim() });
 }

@@ -3,18 +3,18 @@
 import * as api from "./api.js";
 import { setClock } from "./clock.js";
 
-/** What is asked for, where it is in the answer, and after how many seconds it is asked for again. */
+/**
+ * What is asked for, where it is in the answer, and after how many seconds it is asked for again; however often something
+ * changes, `pause` seconds lie between, or else one.
+ */
 const SOURCES = {
   overview: { path: () => "overview", pick: (body) => body, every: 3 },
   providers: { path: () => "providers", pick: (body) => body.providers, every: 15 },
   routes: { path: () => "routes", pick: (body) => body.routes, every: 10 },
   strategies: { path: () => "strategies", pick: (body) => body.strategies, every: 15 },
-  timeline: { path: () => `timeline?minutes=${minutes}`, pick: (body) => body, every: 5 },
+  timeline: { path: () => `timeline?minutes=${minutes}`, pick: (body) => body, every: 5, pause: 2.5 },
   costs: { path: () => "costs?days=30", pick: (body) => body, every: 60 },
 };
-
-/** However often something changes, it is not asked for more often than this. */
-const PAUSE_MS = 900;
 
 const values = {};
 const listeners = {};
@@ -59,7 +59,8 @@ export function askForWhatIsDue() {
   for (const [noun, turn] of Object.entries(turns)) {
     // The providers come first: all else takes its colours from their order.
     if (!values.providers && noun !== "providers") continue;
-    if (!turn.isAsking && time >= turn.due && time >= turn.asked + PAUSE_MS) ask(noun, turn, time);
+    const pause = (SOURCES[noun].pause ?? 1) * 1000;
+    if (!turn.isAsking && time >= turn.due && time >= turn.asked + pause) ask(noun, turn, time);
   }
 }
 

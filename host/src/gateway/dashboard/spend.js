@@ -5,8 +5,8 @@ import { on } from "./known.js";
 import { colourOf } from "./palette.js";
 import { count, dollars, money, percent, plural } from "./words.js";
 
-/** Where a budget warns. */
-const ALERT_SHARE = 0.8;
+/** Where a budget warns, unless the gateway says otherwise. */
+const ALERT_AT = 0.8;
 const MODELS_SHOWN = 5;
 const DAYS = 30;
 const DAY_MS = 86_400_000;
@@ -37,13 +37,14 @@ export function showSpend(parent) {
 
 function makeBudget({ scope }) {
   const cells = { words: el("span"), spent: el("span", { class: "budget-spent" }), reserved: el("span", { class: "budget-reserved" }) };
-  const bar = el("div", { class: "budget-bar", role: "img" }, cells.spent, cells.reserved, el("span", { class: "budget-mark", title: "warns at 80%" }));
+  const mark = el("span", { class: "budget-mark" });
+  const bar = el("div", { class: "budget-bar", role: "img" }, cells.spent, cells.reserved, mark);
   const element = el("div", { class: "budget", "data-scope": scope }, el("p", { class: "budget-head" }, el("strong", {}, scope === "day" ? "Today" : "This month"), cells.words), bar);
-  element.cells = { ...cells, bar };
+  element.cells = { ...cells, bar, mark };
   return element;
 }
 
-function updateBudget({ cells, dataset }, { limit, spent, reserved, alerted }) {
+function updateBudget({ cells, dataset }, { limit, spent, reserved, alerted, alert_at: alertAt = ALERT_AT }) {
   const [all, gone, held] = [limit, spent, reserved].map(dollars);
   const share = all > 0 ? (gone + held) / all : 0;
   say(cells.words, `${money(gone + held)} of ${money(limit)} · ${percent(Math.round(share * 100) / 100)}`);
@@ -52,7 +53,9 @@ function updateBudget({ cells, dataset }, { limit, spent, reserved, alerted }) {
   cells.bar.title = words;
   cells.spent.style.width = `${Math.min(100, (gone / all) * 100 || 0)}%`;
   cells.reserved.style.width = `${Math.min(100, (held / all) * 100 || 0)}%`;
-  dataset.tone = share >= 1 ? "bad" : share >= ALERT_SHARE || alerted ? "wait" : "ok";
+  cells.mark.style.left = `${alertAt * 100}%`;
+  cells.mark.title = `warns at ${percent(alertAt)}`;
+  dataset.tone = share >= 1 ? "bad" : share >= alertAt || alerted ? "wait" : "ok";
 }
 
 /** A column for each day, the highest as high as there is room. */

@@ -26,7 +26,6 @@ function offerSpans(parent) {
     setSpan(SPANS[buttons.indexOf(target)][0]);
     buttons.forEach((button) => button.setAttribute("aria-pressed", button === target));
   }
-  buttons.forEach((button) => button.setAttribute("aria-pressed", button.hasAttribute("aria-pressed")));
   parent.append(...buttons);
 }
 

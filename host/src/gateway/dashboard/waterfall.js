@@ -77,7 +77,7 @@ function scale(total) {
   return el("div", { class: "scale", "aria-hidden": true }, el("span"), el("div", { class: "scale-marks" }, marks));
 }
 
-/** Round moments of a length of time, three to seven of them. */
+/** Round moments of a length of time, four to eight of them. */
 export function marksOf(total) {
   const power = 10 ** Math.floor(Math.log10(total / 3));
   const step = [5, 2, 1].map((factor) => factor * power).find((size) => total / size >= 3) ?? power;
