@@ -9,6 +9,7 @@ const TONES = {
   "every-provider-down": "bad",
   "key-rejected": "bad",
   "strategy-quarantined": "bad",
+  "model-unknown": "bad",
   budget: "wait",
   "reload-refused": "wait",
   recovered: "ok",
@@ -17,7 +18,7 @@ const TONES = {
 /** Shows the alerts of the overview and those that come after it. */
 export function showAlerts(parent) {
   const note = document.getElementById("alerts-note");
-  const list = el("ol", { class: "alert-list" });
+  const list = el("ol", { class: "alert-list", tabindex: 0, "aria-labelledby": "alerts-title" });
   const nothing = el("p", { class: "empty" }, "Nothing to report.");
   parent.append(nothing, list);
   on("overview", (overview) => put("alerts", overview.alerts));

@@ -17,8 +17,9 @@ export async function showConfiguration() {
   ];
   api.get("config").then((answer) => say(text, answer.text), (error) => say(text, error.message));
   const done = await dialog({ title: "Configuration", body, action: "Reload from file", isWide: true, submit: () => reload(problems) });
-  // That it is done is told to every open page by an event.
-  for (const notice of done?.notices ?? []) toast(notice, "wait");
+  if (!done) return;
+  toast("The configuration was read anew");
+  for (const notice of done.notices ?? []) toast(notice, "wait");
 }
 
 async function reload(problems) {

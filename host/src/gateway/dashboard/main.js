@@ -7,7 +7,7 @@ import { showConfiguration } from "./configuration.js";
 import { say } from "./element.js";
 import { showFigures } from "./figures.js";
 import { askForKey, manageKey } from "./key.js";
-import { askForWhatIsDue, on, put, refresh } from "./known.js";
+import { askForWhatIsDue, known, on, put, refresh } from "./known.js";
 import { hold, isLive } from "./link.js";
 import { colourOf } from "./palette.js";
 import { showProviders } from "./providers.js";
@@ -18,6 +18,9 @@ import { reopen, showStories } from "./story.js";
 import { toast } from "./toast.js";
 import { showTraffic } from "./traffic.js";
 import { span } from "./words.js";
+
+/** What ended just before the page was opened is neither told to it nor yet in the store; by then it is. */
+const SETTLED_MS = 1_000;
 
 const place = (id) => document.getElementById(id);
 
@@ -45,6 +48,7 @@ on("providers", () => {
   if (hasBegun) return;
   hasBegun = true;
   reloadRequests();
+  setTimeout(reloadRequests, SETTLED_MS);
 });
 
 function take(event, said) {
@@ -52,12 +56,14 @@ function take(event, said) {
     addRequest(said);
     refresh("overview", "timeline");
   } else if (event === "providers") {
-    put("providers", said.providers);
-    refresh("routes");
+    // Only what moves: what a provider did today comes with the next answer.
+    const before = new Map((known("providers") ?? []).map((provider) => [provider.provider, provider]));
+    put("providers", said.providers.map((provider) => ({ ...before.get(provider.provider), ...provider })));
+    refresh("providers", "routes");
   } else if (event === "alert") {
     addAlert(said);
   } else if (event === "reload") {
-    toast(said.message, said.ok ? "ok" : "bad");
+    if (!said.ok) toast(said.message, "bad");
     refresh();
   }
 }

@@ -38,13 +38,12 @@ export function showRequests(parent) {
   on("routes", (routes) => offerRoutes(routes.map((route) => route.route)));
 }
 
-/** Asks for the latest ones anew. */
-export async function reloadRequests() {
+/** Asks for the latest ones anew; `isOther`: of another kind than those that are there. */
+export async function reloadRequests(isOther = false) {
   try {
     const page = await ask();
-    waiting = [];
-    all = page;
     more.hidden = page.length < PAGE;
+    all = isOther ? page : latestFirst([...page, ...all]);
     draw();
   } catch (error) {
     say(note, error.message);
@@ -71,11 +70,16 @@ function offerWaiting() {
 function takeWaiting() {
   fresh.hidden = true;
   if (waiting.length === 0) return;
-  const ended = new Map(waiting.map((summary) => [summary.id, summary]));
+  all = latestFirst([...waiting, ...all]).slice(0, Math.max(KEPT, all.length));
   waiting = [];
-  all = [...ended.values()].reverse().concat(all.filter((request) => !ended.has(request.id)));
-  all = all.toSorted((a, b) => Date.parse(b.started) - Date.parse(a.started)).slice(0, Math.max(KEPT, all.length - ended.size));
   draw();
+}
+
+/** Each once, as it is first in the list. */
+function latestFirst(requests) {
+  const each = new Map();
+  for (const request of requests) if (!each.has(request.id)) each.set(request.id, request);
+  return [...each.values()].toSorted((a, b) => Date.parse(b.started) - Date.parse(a.started));
 }
 
 async function ask(before) {
@@ -108,7 +112,7 @@ function filters() {
     const outcomeBefore = shown.outcome;
     Object.assign(shown, { outcome: outcome.value, route: routeField.value, text: text.value.trim().toLowerCase() });
     if (shown.outcome === outcomeBefore) draw();
-    else reloadRequests();
+    else reloadRequests(true);
   }
   const field = (name, input) => el("label", { class: "filter" }, el("span", { class: "sr" }, name), input);
   return el("div", { class: "filters", role: "search" }, field("Outcome", outcome), field("Route", routeField), field("Text", text));

@@ -40,7 +40,7 @@ function card(route, strategy) {
     strategyOf(route, strategy),
     el("div", { class: "actions" },
       button("Change strategy", () => promote(route, strategy), { class: "button small", "aria-label": `Change the strategy of ${route.route}` }),
-      strategy?.source === "file" && button("Reload", () => reload(route.route), { class: "button small", "aria-label": `Reload the strategy of ${route.route}` }),
+      strategy?.file && button("Reload", () => reload(route.route), { class: "button small", "aria-label": `Reload the strategy of ${route.route}` }),
       button("Clear preference", clearPreference, { class: "button small", disabled: !route.preferred && !route.forced })));
 }
 
@@ -56,12 +56,12 @@ function target(name) {
 
 function strategyOf(route, strategy) {
   if (!strategy) return el("p", { class: "strategy" }, el("strong", {}, route.strategy));
-  const isOut = strategy.state === "quarantined";
-  const from = strategy.source === "file" ? strategy.file ?? "from a file" : "built in";
+  const { file, digest, faults, quarantined: isOut } = strategy;
+  const more = [file ?? "built in", digest.slice(0, 10), faults > 0 && plural(faults, "fault")].filter(Boolean).join(" · ");
   return el("p", { class: "strategy" },
     el("strong", {}, strategy.strategy),
-    el("span", { class: isOut ? "pill bad" : "pill ok" }, el("span", { class: "dot" }), strategy.state),
-    el("span", { class: "aside", title: strategy.digest }, [from, strategy.digest?.replace("sha256:", "").slice(0, 10), strategy.faults > 0 && plural(strategy.faults, "fault")].filter(Boolean).join(" · ")));
+    el("span", { class: isOut ? "pill bad" : "pill ok" }, el("span", { class: "dot" }), isOut ? "quarantined" : "active"),
+    el("span", { class: "aside", title: `SHA-256 ${digest}` }, more));
 }
 
 function reload(route) {

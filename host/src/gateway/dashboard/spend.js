@@ -5,8 +5,6 @@ import { on } from "./known.js";
 import { colourOf } from "./palette.js";
 import { count, dollars, money, percent, plural } from "./words.js";
 
-/** Where a budget warns, unless the gateway says otherwise. */
-const ALERT_AT = 0.8;
 const MODELS_SHOWN = 5;
 const DAYS = 30;
 const DAY_MS = 86_400_000;
@@ -23,7 +21,7 @@ export function showSpend(parent) {
     if (has) {
       if (budgets.shown) budgets.replaceChildren();
       budgets.shown = undefined;
-      keyed(budgets, overview.budgets, (budget) => budget.scope, makeBudget, updateBudget);
+      keyed(budgets, overview.budgets, (budget) => budget.scope, makeBudget, (element, budget) => updateBudget(element, budget, overview.alert_at));
     } else {
       show(budgets, "none", () => el("p", { class: "empty" }, "No budget is set: nothing bounds the spend."));
     }
@@ -44,18 +42,20 @@ function makeBudget({ scope }) {
   return element;
 }
 
-function updateBudget({ cells, dataset }, { limit, spent, reserved, alerted, alert_at: alertAt = ALERT_AT }) {
-  const [all, gone, held] = [limit, spent, reserved].map(dollars);
+/** What is held counts as spent until it is known: what is under way, and what nobody could count. */
+function updateBudget({ cells, dataset }, { limit, spent, reserved, uncertain }, alertAt) {
+  const [all, gone, held] = [dollars(limit), dollars(spent), dollars(reserved) + dollars(uncertain)];
   const share = all > 0 ? (gone + held) / all : 0;
   say(cells.words, `${money(gone + held)} of ${money(limit)} · ${percent(Math.round(share * 100) / 100)}`);
-  const words = `${money(spent)} spent, ${money(reserved)} reserved for what is under way, of ${money(limit)}`;
+  const words = `${money(spent)} spent, ${money(reserved)} reserved for what is under way, ${money(uncertain)} uncertain, of ${money(limit)}`;
   cells.bar.setAttribute("aria-label", words);
   cells.bar.title = words;
   cells.spent.style.width = `${Math.min(100, (gone / all) * 100 || 0)}%`;
   cells.reserved.style.width = `${Math.min(100, (held / all) * 100 || 0)}%`;
+  cells.mark.hidden = alertAt === null;
   cells.mark.style.left = `${alertAt * 100}%`;
   cells.mark.title = `warns at ${percent(alertAt)}`;
-  dataset.tone = share >= 1 ? "bad" : share >= alertAt || alerted ? "wait" : "ok";
+  dataset.tone = share >= 1 ? "bad" : alertAt !== null && share >= alertAt ? "wait" : "ok";
 }
 
 /** A column for each day, the highest as high as there is room. */

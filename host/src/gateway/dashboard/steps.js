@@ -12,12 +12,14 @@ const MOST_OPEN = 4;
 /** All steps of a record, as a list. */
 export function steps(record) {
   const decisions = record.steps.filter((step) => step.event === "decided").length;
+  const failures = new Map();
   let before;
   let asked = 0;
   const items = record.steps.map((step) => {
+    if (step.event === "failed") failures.set(step.target, (failures.get(step.target) ?? 0) + 1);
     if (step.event !== "decided") return tell(step, record);
     asked += 1;
-    const item = decided(step, asked, before, asked === 1 || decisions <= MOST_OPEN);
+    const item = decided(step, asked, { before, failures, isOpen: asked === 1 || decisions <= MOST_OPEN });
     before = step.candidates;
     return item;
   });
@@ -51,12 +53,12 @@ function tell(step, record) {
   }
 }
 
-function decided(step, number, before, isOpen) {
+function decided(step, number, sofar) {
   const [head, tone] = step.verdict.startsWith("attempt ")
     ? [["Chooses ", target(step.verdict.slice("attempt ".length))], "decide"]
     : step.verdict === "hold" ? [["Holds: what is under way may still answer"], "decide"] : [["Gives up"], "bad"];
   const reason = step.reason && el("p", { class: "reason because" }, step.reason);
-  return item(step, tone, "?", [...head, aside(` decision ${number}`)], reason, candidates(step.candidates, step.verdict, before, isOpen));
+  return item(step, tone, "?", [...head, aside(` decision ${number}`)], reason, candidates(step, sofar));
 }
 
 function failed(step) {
@@ -87,9 +89,9 @@ function aside(words) {
   return el("span", { class: "aside" }, words);
 }
 
-/** Words that are not ours: a provider's message, a guest's fault. */
+/** Words that are not ours: a provider's message, a guest's fault. Long ones scroll, for which the keyboard must get there. */
 function quote(words) {
-  return el("blockquote", {}, words);
+  return el("blockquote", { tabindex: words.length > 500 ? 0 : null }, words);
 }
 
 function modelOf(places) {

@@ -73,7 +73,7 @@ async function load(id) {
   clearTimeout(timer);
   let content, record;
   try {
-    record = await api.get(`requests/${id}`);
+    record = gist(await api.get(`requests/${id}`));
     content = tale(record);
   } catch (error) {
     content = el("div", { class: "story-body" }, el("p", { class: "empty" }, error.status === 404 ? "There is no record of this request, or no longer." : error.message));
@@ -84,6 +84,17 @@ async function load(id) {
   panel.dataset.id = id;
   if (isOther) panel.scrollTop = 0;
   if (record?.outcome === "pending") timer = setTimeout(() => load(id), AGAIN_MS);
+}
+
+/** A record with what the list says of a request, and a record does not. */
+function gist(record) {
+  const answers = record.steps.find((step) => step.event === "served");
+  return {
+    ...record,
+    attempts: record.tried.length,
+    failed_over: new Set(record.tried.map((attempt) => attempt.target)).size > 1,
+    first_token_ms: record.first_token_ms ?? answers?.at_ms,
+  };
 }
 
 function bar(id, record) {
@@ -128,7 +139,8 @@ function facts(record) {
     ["Began", moment(record.started)],
     ["Route", record.route],
     ["Strategy", record.strategy],
-    ["First token", record.first_token_ms !== undefined && record.first_token_ms !== null && length(record.first_token_ms)],
+    ["Asked for", record.streaming ? "a stream" : "a whole reply"],
+    ["First token", record.first_token_ms !== undefined && length(record.first_token_ms)],
     ["Cost", record.cost_usd && money(record.cost_usd)],
     ["Usage", usage(record.usage)],
     ["Key", record.key],
