@@ -6,8 +6,13 @@ import { join } from "node:path";
 import { chromium } from "playwright-core";
 
 const ARGUMENTS = [
-  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-  "--disable-component-update", "--disable-sync",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
 ];
 
 /** A browser with a profile of its own, which is gone after `close()`. `CHROMIUM` may say where it is. */
@@ -34,7 +39,10 @@ export class Browser {
     const page = await this.#context.newPage();
     page.complaints = [];
     page.foreign = [];
-    page.on("console", (message) => ["error", "warning"].includes(message.type()) && page.complaints.push(message.text()));
+    page.on(
+      "console",
+      (message) => ["error", "warning"].includes(message.type()) && page.complaints.push(message.text()),
+    );
     page.on("pageerror", (error) => page.complaints.push(error.stack));
     page.on("request", (request) => {
       if (new URL(request.url()).origin !== new URL(url).origin) page.foreign.push(request.url());

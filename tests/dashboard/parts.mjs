@@ -14,7 +14,17 @@ const { summed, widened, served } = await part("buckets");
 const { spansOf, marksOf } = await part("waterfall");
 const { standingOf } = await part("candidates");
 
-const bucket = (at, requests, more = {}) => ({ at, requests, failed: 0, failed_over: 0, p50_ms: null, p95_ms: null, first_token_p50_ms: null, by_provider: {}, ...more });
+const bucket = (at, requests, more = {}) => ({
+  at,
+  requests,
+  failed: 0,
+  failed_over: 0,
+  p50_ms: null,
+  p95_ms: null,
+  first_token_p50_ms: null,
+  by_provider: {},
+  ...more,
+});
 
 test("money has as many digits as say something", () => {
   const said = ["0", "0.000675", "0.01", "0.0123", "0.5", "4.312", "120", "12345.6", undefined].map(words.money);
@@ -33,29 +43,49 @@ test("a clock runs down to zero and no further", () => {
 });
 
 test("events come whole however the text is cut", () => {
-  const text = 'event: request\r\ndata: {"id":"bs-1"}\r\n\r\n: ping\n\ndata: not json\n\nevent: alert\ndata: {"a":\ndata: 1}\n\n';
+  const text =
+    'event: request\r\ndata: {"id":"bs-1"}\r\n\r\n: ping\n\ndata: not json\n\nevent: alert\ndata: {"a":\ndata: 1}\n\n';
 
   for (const size of [1, 2, 3, 7, text.length]) {
     const splitter = new Splitter();
-    const pieces = Array.from({ length: Math.ceil(text.length / size) }, (_, place) => text.slice(place * size, (place + 1) * size));
+    const pieces = Array.from({ length: Math.ceil(text.length / size) }, (_, place) =>
+      text.slice(place * size, (place + 1) * size),
+    );
     const events = pieces.flatMap((piece) => splitter.take(piece));
 
-    assert.deepEqual(events, [{ event: "request", data: { id: "bs-1" } }, { comment: ": ping" }, { event: "alert", data: { a: 1 } }], `cut every ${size}`);
+    assert.deepEqual(
+      events,
+      [{ event: "request", data: { id: "bs-1" } }, { comment: ": ping" }, { event: "alert", data: { a: 1 } }],
+      `cut every ${size}`,
+    );
   }
 });
 
 test("an hour in one: counts are added, medians weigh as many requests as they had", () => {
-  const sum = summed([bucket(0, 1, { p50_ms: 900, p95_ms: 950 }), bucket(10, 9, { failed: 2, failed_over: 3, p50_ms: 100, p95_ms: 400 }), bucket(20, 0)]);
+  const sum = summed([
+    bucket(0, 1, { p50_ms: 900, p95_ms: 950 }),
+    bucket(10, 9, { failed: 2, failed_over: 3, p50_ms: 100, p95_ms: 400 }),
+    bucket(20, 0),
+  ]);
 
   assert.deepEqual(sum, { requests: 10, failed: 2, failedOver: 3, median: 100, slowest: 950 });
 });
 
 test("wider buckets lose nothing, and only the oldest is smaller", () => {
-  const buckets = [1, 2, 3, 4, 5].map((requests, place) => bucket(place * 10, requests, { by_provider: { groq: requests } }));
+  const buckets = [1, 2, 3, 4, 5].map((requests, place) =>
+    bucket(place * 10, requests, { by_provider: { groq: requests } }),
+  );
 
   const wide = widened(buckets, 3);
 
-  assert.deepEqual(wide.map(({ at, requests }) => [at, requests]), [[0, 1], [10, 5], [30, 9]]);
+  assert.deepEqual(
+    wide.map(({ at, requests }) => [at, requests]),
+    [
+      [0, 1],
+      [10, 5],
+      [30, 9],
+    ],
+  );
   assert.deepEqual(served(wide), [["groq", 15]]);
   assert.equal(widened(buckets, 5), buckets);
 });
@@ -74,7 +104,14 @@ test("a record's steps become bars: a failure, a wait, a hedge that lost, an ans
     { at_ms: 90, event: "completed", ...target("b"), took_ms: 50 },
   ];
 
-  const spans = spansOf({ steps, took_ms: 90 }).map(({ kind, target, from, to, answered, end }) => [kind, target, from, to, answered, end]);
+  const spans = spansOf({ steps, took_ms: 90 }).map(({ kind, target, from, to, answered, end }) => [
+    kind,
+    target,
+    from,
+    to,
+    answered,
+    end,
+  ]);
 
   assert.deepEqual(spans, [
     ["attempt", "a/m", 0, 10, undefined, "failed"],

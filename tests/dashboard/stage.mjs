@@ -11,10 +11,14 @@ const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 export class Stage {
   #process;
 
-  /** Starts providers and gateway. The variable `BACKSTOP_STAGE` may name the program; else cargo is asked to build it. */
+  /**
+   * Starts providers and gateway. The variable `BACKSTOP_STAGE` may name the program; else cargo is asked to build it.
+   */
   static async start(...flags) {
     const program = process.env.BACKSTOP_STAGE;
-    const [command, before] = program ? [program, []] : ["cargo", ["run", "--quiet", "--locked", "-p", "backstop-tests", "--bin", "stage", "--"]];
+    const [command, before] = program
+      ? [program, []]
+      : ["cargo", ["run", "--quiet", "--locked", "-p", "backstop-tests", "--bin", "stage", "--"]];
     const child = spawn(command, [...before, ...flags], { cwd: ROOT, stdio: ["pipe", "pipe", "pipe"] });
     let log = "";
     child.stderr.on("data", (text) => (log += text));
@@ -40,6 +44,12 @@ export class Stage {
     await response.text();
     const said = (name) => response.headers.get(`x-backstop-${name}`);
     return { status: response.status, id: said("request-id"), provider: said("provider") };
+  }
+
+  /** Has the admin API do something. */
+  async order(path) {
+    const response = await post(`${this.gateway}/api/${path}`, {});
+    if (!response.ok) throw new Error(await response.text());
   }
 
   async end() {

@@ -26,6 +26,8 @@ export function showAlerts(parent) {
     nothing.hidden = alerts.length > 0;
     say(note, alerts.length > 0 ? `${alerts.length} of late` : "");
     keyed(list, alerts, keyOf, make, () => {});
+    // Read aloud is what comes from now on, not what was there when the page was opened.
+    setTimeout(() => parent.setAttribute("aria-live", "polite"));
   });
 }
 
@@ -41,10 +43,21 @@ function keyOf(alert) {
 
 function make(alert) {
   const about = [alert.provider, alert.route, alert.scope].filter(Boolean).join(" · ");
-  return el("li", { class: `alert ${TONES[alert.kind] ?? "idle"}` },
+  return el(
+    "li",
+    { class: `alert ${TONES[alert.kind] ?? "idle"}` },
     el("span", { class: "dot" }),
-    el("div", {},
-      el("p", { class: "alert-head" }, el("strong", {}, alert.kind.replaceAll("-", " ")), about && el("span", {}, about),
-        el("time", { datetime: alert.at }, moment(alert.at, now()))),
-      el("p", { class: "alert-text" }, alert.message)));
+    el(
+      "div",
+      {},
+      el(
+        "p",
+        { class: "alert-head" },
+        el("strong", {}, alert.kind.replaceAll("-", " ")),
+        about && el("span", {}, about),
+        el("time", { datetime: alert.at }, moment(alert.at, now())),
+      ),
+      el("p", { class: "alert-text" }, alert.message),
+    ),
+  );
 }

@@ -46,7 +46,10 @@ export function useKey(text) {
   }
 }
 
-/** Who asks the operator for a key: called with the reason, answers with the key, or null where there is none to be had. */
+/**
+ * Who asks the operator for a key: called with the reason, answers with the key, or null where there is none to be
+ * had.
+ */
 export function onLocked(asker) {
   ask = asker;
 }
@@ -90,7 +93,13 @@ async function send(method, path, body, signal, bearer) {
   if (bearer) headers.authorization = `Bearer ${bearer}`;
   if (body !== undefined) headers["content-type"] = "application/json";
   try {
-    return await fetch(`/api/${path}`, { method, headers, signal, cache: "no-store", body: body && JSON.stringify(body) });
+    return await fetch(`/api/${path}`, {
+      method,
+      headers,
+      signal,
+      cache: "no-store",
+      body: body && JSON.stringify(body),
+    });
   } catch (error) {
     throw error.name === "AbortError" ? error : new Gone("the gateway does not answer");
   }

@@ -1,6 +1,9 @@
 // Arithmetic of the timeline: sums, wider buckets, shares.
 
-/** Everything of a span in one: counts, the median of the medians (each weighs as many requests as it had), the worst p95. */
+/**
+ * Everything of a span in one: counts, the median of the medians (each weighs as many requests as it had), the worst
+ * p95.
+ */
 export function summed(buckets) {
   const sum = { requests: 0, failed: 0, failedOver: 0, median: null, slowest: null };
   const medians = [];
@@ -25,13 +28,16 @@ function weightedMedian(pairs) {
   return null;
 }
 
-/** At most `most` buckets, each of a few: counts are added; of the medians the median is taken, of the p95s the worst. */
+/**
+ * At most `most` buckets, each of a few: counts are added; of the medians the median is taken, of the p95s the worst.
+ */
 export function widened(buckets, most) {
   const each = Math.max(1, Math.ceil(buckets.length / most));
   if (each === 1) return buckets;
   const wide = [];
   // Counted from the end, so that only the oldest may be smaller than the rest.
-  for (let end = buckets.length; end > 0; end -= each) wide.unshift(merged(buckets.slice(Math.max(0, end - each), end)));
+  for (let end = buckets.length; end > 0; end -= each)
+    wide.unshift(merged(buckets.slice(Math.max(0, end - each), end)));
   return wide;
 }
 
@@ -54,7 +60,8 @@ function merged(buckets) {
 export function served(buckets) {
   const sums = new Map();
   for (const bucket of buckets) {
-    for (const [provider, number] of Object.entries(bucket.by_provider ?? {})) sums.set(provider, (sums.get(provider) ?? 0) + number);
+    for (const [provider, number] of Object.entries(bucket.by_provider ?? {}))
+      sums.set(provider, (sums.get(provider) ?? 0) + number);
   }
   return [...sums].filter(([, number]) => number > 0).toSorted(([, a], [, b]) => b - a);
 }

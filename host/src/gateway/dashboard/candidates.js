@@ -37,18 +37,40 @@ export function standingOf(text) {
 }
 
 /**
- * The table of a decision. `before` are the candidates of the one before it, to mark what has changed since; `failures` what
- * has failed in this request so far, by target.
+ * The table of a decision. `before` are the candidates of the one before it, to mark what has changed since; `failures`
+ * what has failed in this request so far, by target.
  */
 export function candidates({ candidates: list, verdict }, { before, failures, isOpen }) {
   const chosen = verdict.startsWith("attempt ") ? verdict.slice("attempt ".length) : null;
   const earlier = new Map((before ?? []).map((candidate) => [candidate.target, standingOf(candidate.standing).name]));
-  const rows = list.map((candidate) => row(candidate, candidate.target === chosen, earlier.get(candidate.target), failures.get(candidate.target) ?? 0));
-  return el("details", { class: "candidates", open: isOpen },
+  const rows = list.map((candidate) =>
+    row(candidate, candidate.target === chosen, earlier.get(candidate.target), failures.get(candidate.target) ?? 0),
+  );
+  return el(
+    "details",
+    { class: "candidates", open: isOpen },
     el("summary", {}, summary(list)),
-    el("table", {},
-      el("thead", {}, el("tr", {}, ["Target", "Standing", "Why", "At most"].map((name) => el("th", { scope: "col", title: name === "At most" ? "what the request would cost there at most" : null }, name)))),
-      el("tbody", {}, rows)));
+    el(
+      "table",
+      {},
+      el(
+        "thead",
+        {},
+        el(
+          "tr",
+          {},
+          ["Target", "Standing", "Why", "At most"].map((name) =>
+            el(
+              "th",
+              { scope: "col", title: name === "At most" ? "what the request would cost there at most" : null },
+              name,
+            ),
+          ),
+        ),
+      ),
+      el("tbody", {}, rows),
+    ),
+  );
 }
 
 function summary(list) {
@@ -65,11 +87,23 @@ function row({ target, standing, estimated_cost_usd: cost, why }, isChosen, earl
   const { name, wait } = standingOf(standing);
   const swatch = el("span", { class: "swatch" });
   swatch.style.background = colourOf(target.split("/")[0]);
-  const words = [why ?? MEANINGS[name]?.(wait), failed > 0 && `has failed ${failed === 1 ? "once" : `${failed} times`} in this request`];
+  const words = [
+    why ?? MEANINGS[name]?.(wait),
+    failed > 0 && `has failed ${failed === 1 ? "once" : `${failed} times`} in this request`,
+  ];
   const changed = earlier !== undefined && earlier !== name;
-  return el("tr", { class: isChosen ? "chosen" : name === "ready" ? "" : "out" },
+  return el(
+    "tr",
+    { class: isChosen ? "chosen" : name === "ready" ? "" : "out" },
     el("th", { scope: "row" }, swatch, el("span", { class: "target" }, target)),
     el("td", {}, el("span", { class: `pill ${TONES[name] ?? "idle"}` }, el("span", { class: "dot" }), name)),
-    el("td", { class: "why" }, isChosen && el("span", { class: "badge pick" }, "chosen"), words.filter(Boolean).join("; "), changed && el("span", { class: "was" }, ` was ${earlier}`)),
-    el("td", { class: "number" }, cost === undefined ? "" : money(cost)));
+    el(
+      "td",
+      { class: "why" },
+      isChosen && el("span", { class: "badge pick" }, "chosen"),
+      words.filter(Boolean).join("; "),
+      changed && el("span", { class: "was" }, ` was ${earlier}`),
+    ),
+    el("td", { class: "number" }, cost === undefined ? "" : money(cost)),
+  );
 }

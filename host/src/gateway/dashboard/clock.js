@@ -25,10 +25,19 @@ export function onZero(listener) {
 export function countdown(until) {
   const end = Date.parse(until);
   const ring = svg("circle", { cx: 8, cy: 8, r: 6, pathLength: 1, class: "ring-left" });
-  const face = svg("svg", { viewBox: "0 0 16 16", class: "ring", "aria-hidden": true },
-    svg("circle", { cx: 8, cy: 8, r: 6, class: "ring-all" }), ring);
+  const face = svg(
+    "svg",
+    { viewBox: "0 0 16 16", class: "ring", "aria-hidden": true },
+    svg("circle", { cx: 8, cy: 8, r: 6, class: "ring-all" }),
+    ring,
+  );
   const digits = el("span", { class: "digits" });
-  const element = el("span", { class: "countdown", role: "timer", title: `until ${new Date(end).toLocaleString("en-GB")}` }, face, digits);
+  const element = el(
+    "span",
+    { class: "countdown", role: "timer", title: `until ${new Date(end).toLocaleString("en-GB")}` },
+    face,
+    digits,
+  );
   element.countdown = { end, whole: Math.max(1, end - now()), ring, digits };
   turn(element);
   return element;

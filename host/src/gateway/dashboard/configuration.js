@@ -11,12 +11,25 @@ export async function showConfiguration() {
   const text = el("pre", { class: "config", tabindex: "0" }, "…");
   const problems = el("ul", { class: "problems" });
   const body = [
-    el("p", { class: "hint" }, "As it is in force. Reloading reads the file again: it is checked first, and kept out where anything is wrong."),
+    el(
+      "p",
+      { class: "hint" },
+      "As it is in force. Reloading reads the file again: it is checked first, and kept out where anything is wrong.",
+    ),
     text,
     problems,
   ];
-  api.get("config").then((answer) => say(text, answer.text), (error) => say(text, error.message));
-  const done = await dialog({ title: "Configuration", body, action: "Reload from file", isWide: true, submit: () => reload(problems) });
+  api.get("config").then(
+    (answer) => say(text, answer.text),
+    (error) => say(text, error.message),
+  );
+  const done = await dialog({
+    title: "Configuration",
+    body,
+    action: "Reload from file",
+    isWide: true,
+    submit: () => reload(problems),
+  });
   if (!done) return;
   toast("The configuration was read anew");
   for (const notice of done.notices ?? []) toast(notice, "wait");

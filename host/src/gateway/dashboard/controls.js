@@ -13,7 +13,11 @@ export async function force(name) {
   const seconds = await dialog({
     title: `Force ${name}`,
     body: [
-      el("p", { class: "hint" }, `Until then ${name} alone is asked: what fails there fails. Routes without ${name} cannot answer.`),
+      el(
+        "p",
+        { class: "hint" },
+        `Until then ${name} alone is asked: what fails there fails. Routes without ${name} cannot answer.`,
+      ),
       field.element,
     ],
     action: `Force ${name}`,
@@ -27,7 +31,14 @@ export async function coolDown(name) {
   const field = lengthField("For how long", [30, 60, 300, 900], 60);
   const seconds = await dialog({
     title: `Cool down ${name}`,
-    body: [el("p", { class: "hint" }, `No request is sent to ${name} in that time; the others go on. “Clear” ends it early.`), field.element],
+    body: [
+      el(
+        "p",
+        { class: "hint" },
+        `No request is sent to ${name} in that time; the others go on. “Clear” ends it early.`,
+      ),
+      field.element,
+    ],
     action: "Cool down",
     submit: () => act(`providers/${encodeURIComponent(name)}/cool-down`, field.seconds()),
   });
@@ -66,6 +77,9 @@ async function act(path, seconds) {
 }
 
 function took({ provider }) {
-  put("providers", (known("providers") ?? []).map((other) => (other.provider === provider.provider ? provider : other)));
+  put(
+    "providers",
+    (known("providers") ?? []).map((other) => (other.provider === provider.provider ? provider : other)),
+  );
   refresh("routes", "providers");
 }

@@ -47,23 +47,17 @@ export function show(element, shown, make) {
 
 /** Keeps one child for each item, in order; a child stays the same element as long as its item's key is there. */
 export function keyed(parent, items, keyOf, make, update) {
+  const keys = new Set(items.map(keyOf));
+  // First what goes, so that nothing that stays has to be moved, which would cost it the focus.
+  for (const child of [...parent.children]) if (!keys.has(child.keyed)) child.remove();
   const old = new Map([...parent.children].map((child) => [child.keyed, child]));
   let place = parent.firstElementChild;
   for (const item of items) {
     const key = keyOf(item);
-    let child = old.get(key);
-    if (child) {
-      old.delete(key);
-    } else {
-      child = make(item);
-      child.keyed = key;
-    }
+    const child = old.get(key) ?? make(item);
+    child.keyed = key;
     update(child, item);
-    if (child === place) {
-      place = place.nextElementSibling;
-    } else {
-      parent.insertBefore(child, place);
-    }
+    if (child === place) place = place.nextElementSibling;
+    else parent.insertBefore(child, place);
   }
-  for (const child of old.values()) child.remove();
 }

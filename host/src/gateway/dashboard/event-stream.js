@@ -1,6 +1,8 @@
 // Reads a stream of events. `EventSource` would do it, but cannot send the admin key in a header.
 
-/** Takes text as it comes and gives the events that are complete: `{event, data}`, or `{comment}` for a sign of life. */
+/**
+ * Takes text as it comes and gives the events that are complete: `{event, data}`, or `{comment}` for a sign of life.
+ */
 export class Splitter {
   #rest = "";
 

@@ -29,8 +29,15 @@ function tell([requests, answered, failOver, time, inFlight, spent], overview, t
     const sum = summed(timeline.buckets);
     const back = `last ${span(minutes() * 60)}`;
     requests(count(sum.requests), back);
-    answered(sum.requests ? percent(1 - sum.failed / sum.requests) : "–", `${count(sum.failed)} failed`, toneOfFailures(sum));
-    failOver(sum.requests ? percent(sum.failedOver / sum.requests) : "–", `${count(sum.failedOver)} went to another provider`);
+    answered(
+      sum.requests ? percent(1 - sum.failed / sum.requests) : "–",
+      `${count(sum.failed)} failed`,
+      toneOfFailures(sum),
+    );
+    failOver(
+      sum.requests ? percent(sum.failedOver / sum.requests) : "–",
+      `${count(sum.failedOver)} went to another provider`,
+    );
     time(length(sum.median), sum.slowest === null ? "no request yet" : `p95 up to ${length(sum.slowest)}`);
   }
   if (overview) {

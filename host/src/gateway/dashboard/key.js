@@ -7,20 +7,39 @@ import { redial } from "./link.js";
 
 /** The operator's answer, or null. */
 export function askForKey(why) {
-  const input = el("input", { type: "password", id: "key", class: "text", autocomplete: "off", spellcheck: "false", required: true });
+  const input = el("input", {
+    type: "password",
+    id: "key",
+    class: "text",
+    autocomplete: "off",
+    spellcheck: "false",
+    required: true,
+  });
   const body = [
     el("p", { class: "hint" }, why),
     el("label", { class: "field", for: "key" }, el("span", {}, "Admin key"), input),
-    el("p", { class: "hint" }, "It is kept until this tab is closed, and sent to this gateway only. ",
-      el("code", {}, "backstop keys create NAME --admin"), " makes one."),
+    el(
+      "p",
+      { class: "hint" },
+      "It is kept until this tab is closed, and sent to this gateway only. ",
+      el("code", {}, "backstop keys create NAME --admin"),
+      " makes one.",
+    ),
   ];
-  return dialog({ title: "This gateway wants an admin key", body, action: "Use key", submit: () => input.value.trim() });
+  return dialog({
+    title: "This gateway wants an admin key",
+    body,
+    action: "Use key",
+    submit: () => input.value.trim(),
+  });
 }
 
 /** The key's button in the bar: enter one, use another, forget it. */
 export async function manageKey() {
   if (!api.key()) {
-    const answer = await askForKey("Without a key of its own this gateway needs none; with keys, every control needs an admin key.");
+    const answer = await askForKey(
+      "Without a key of its own this gateway needs none; with keys, every control needs an admin key.",
+    );
     if (answer) change(answer);
     return;
   }

@@ -4,8 +4,8 @@ import * as api from "./api.js";
 import { setClock } from "./clock.js";
 
 /**
- * What is asked for, where it is in the answer, and after how many seconds it is asked for again; however often something
- * changes, `pause` seconds lie between, or else one.
+ * What is asked for, where it is in the answer, and after how many seconds it is asked for again; however often
+ * something changes, `pause` seconds lie between, or else one.
  */
 const SOURCES = {
   overview: { path: () => "overview", pick: (body) => body, every: 3 },
@@ -18,7 +18,9 @@ const SOURCES = {
 
 const values = {};
 const listeners = {};
-const turns = Object.fromEntries(Object.keys(SOURCES).map((noun) => [noun, { asked: -Infinity, due: 0, isAsking: false }]));
+const turns = Object.fromEntries(
+  Object.keys(SOURCES).map((noun) => [noun, { asked: -Infinity, due: 0, isAsking: false }]),
+);
 let minutes = 60;
 
 /** What is known of a noun now. */

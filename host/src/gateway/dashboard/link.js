@@ -60,7 +60,10 @@ function turn(to, why) {
   if (to === "live") {
     banner.hidden = true;
   } else if (to === "locked") {
-    banner.replaceChildren(el("span", {}, `An admin key is needed: ${why}`), button("Enter a key", () => tryNow?.()));
+    banner.replaceChildren(
+      el("span", {}, `An admin key is needed: ${why}`),
+      button("Enter a key", () => tryNow?.()),
+    );
     banner.hidden = false;
   }
 }
@@ -70,7 +73,10 @@ function pause(seconds) {
   turn("gone");
   const end = performance.now() + seconds * 1000 * (0.9 + Math.random() * 0.2);
   const words = el("span");
-  banner.replaceChildren(words, button("Try now", () => tryNow?.()));
+  banner.replaceChildren(
+    words,
+    button("Try now", () => tryNow?.()),
+  );
   banner.hidden = false;
   return new Promise((resolve) => {
     const go = () => {

@@ -25,7 +25,9 @@ const SETTLED_MS = 1_000;
 const place = (id) => document.getElementById(id);
 
 on("providers", (providers) => providers.forEach((provider) => colourOf(provider.provider)));
-on("overview", ({ version, instance, uptime_s: uptime }) => say(place("about"), [version, instance, `up ${span(uptime)}`].filter(Boolean).join(" · ")));
+on("overview", ({ version, instance, uptime_s: uptime }) =>
+  say(place("about"), [version, instance, `up ${span(uptime)}`].filter(Boolean).join(" · ")),
+);
 showFigures(place("figures"));
 showProviders(place("providers"));
 showAlerts(place("alerts"));
@@ -58,7 +60,10 @@ function take(event, said) {
   } else if (event === "providers") {
     // Only what moves: what a provider did today comes with the next answer.
     const before = new Map((known("providers") ?? []).map((provider) => [provider.provider, provider]));
-    put("providers", said.providers.map((provider) => ({ ...before.get(provider.provider), ...provider })));
+    put(
+      "providers",
+      said.providers.map((provider) => ({ ...before.get(provider.provider), ...provider })),
+    );
     refresh("providers", "routes");
   } else if (event === "alert") {
     addAlert(said);

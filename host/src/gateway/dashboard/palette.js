@@ -3,7 +3,10 @@
 const places = new Map();
 const COLOURS = 8;
 
-/** A provider's colour, to be used in styles. Given out in the order of asking, so ask in the order of the configuration. */
+/**
+ * A provider's colour, to be used in styles. Given out in the order of asking, so ask in the order of the
+ * configuration.
+ */
 export function colourOf(provider) {
   if (!places.has(provider)) places.set(provider, places.size % COLOURS);
   return `var(--series-${places.get(provider)})`;

@@ -6,9 +6,10 @@ import { resolved } from "./palette.js";
 const HEIGHT = 148;
 
 /**
- * A chart in `parent`. `series` are `{name, colour, kind: "bars" | "steps" | "line" | "dashes", fill?, words}`: they are drawn
- * in the order given, each over the one before. `show(times, columns, totals, width)` gives it numbers to draw and words for the
- * legend while nothing is pointed at. `bound` is the upper end of the scale, where it does not follow the numbers.
+ * A chart in `parent`. `series` are `{name, colour, kind: "bars" | "steps" | "line" | "dashes", fill?, words}`: they
+ * are drawn in the order given, each over the one before. `show(times, columns, totals, width)` gives it numbers to
+ * draw and words for the legend while nothing is pointed at. `bound` is the upper end of the scale, where it does not
+ * follow the numbers.
  */
 export class Plot {
   #chart = null;
@@ -30,7 +31,13 @@ export class Plot {
     this.#moment = el("span", { class: "chart-moment" });
     this.#legend = el("p", { class: "legend" });
     this.#hole = el("div", { class: "chart-hole", role: "img", "aria-label": title });
-    this.#parent = el("figure", { class: "chart" }, el("figcaption", {}, el("span", {}, title), this.#moment), this.#legend, this.#hole);
+    this.#parent = el(
+      "figure",
+      { class: "chart" },
+      el("figcaption", {}, el("span", {}, title), this.#moment),
+      this.#legend,
+      this.#hole,
+    );
     parent.append(this.#parent);
     this.#nameSeries();
     new ResizeObserver(() => this.#resize()).observe(this.#hole);
@@ -47,7 +54,10 @@ export class Plot {
     this.#chart = null;
   }
 
-  /** Draws `columns` over `times`. `shown` are the numbers behind stacked columns, `totals` the words of the whole span. */
+  /**
+   * Draws `columns` over `times`. `shown` are the numbers behind stacked columns, `totals` the words of the whole
+   * span.
+   */
   show(times, columns, { shown = columns, totals = [], label } = {}) {
     this.#data = [times, ...columns];
     this.#shown = shown;
@@ -60,18 +70,20 @@ export class Plot {
   }
 
   #nameSeries() {
-    this.#legend.replaceChildren(...this.#series.map((one) => {
-      const mark = el("span", { class: `mark ${one.kind}` });
-      mark.style.color = one.colour;
-      one.cell = el("strong");
-      return el("span", { class: "legend-item" }, mark, one.name, one.cell);
-    }));
+    this.#legend.replaceChildren(
+      ...this.#series.map((one) => {
+        const mark = el("span", { class: `mark ${one.kind}` });
+        mark.style.color = one.colour;
+        one.cell = el("strong");
+        return el("span", { class: "legend-item" }, mark, one.name, one.cell);
+      }),
+    );
   }
 
   #tellLegend(place) {
     const points = place !== null && place !== undefined && this.#data[0][place] !== undefined;
     this.#series.forEach((one, index) => {
-      say(one.cell, points ? one.words(this.#shown[index]?.[place]) : this.#totals[index] ?? "");
+      say(one.cell, points ? one.words(this.#shown[index]?.[place]) : (this.#totals[index] ?? ""));
     });
     say(this.#moment, points ? timeOf(this.#data[0][place]) : "");
   }
@@ -83,7 +95,8 @@ export class Plot {
   }
 
   #resize() {
-    if (this.#chart && this.#hole.clientWidth > 0) this.#chart.setSize({ width: this.#hole.clientWidth, height: HEIGHT });
+    if (this.#chart && this.#hole.clientWidth > 0)
+      this.#chart.setSize({ width: this.#hole.clientWidth, height: HEIGHT });
   }
 
   #options() {
@@ -109,10 +122,22 @@ export class Plot {
   #drawn({ colour, kind, fill }) {
     const stroke = resolved(colour);
     if (kind === "bars") {
-      return { stroke, fill: stroke, width: 0, paths: uPlot.paths.bars({ size: [0.8, 24], align: 1 }), points: { show: false } };
+      return {
+        stroke,
+        fill: stroke,
+        width: 0,
+        paths: uPlot.paths.bars({ size: [0.8, 24], align: 1 }),
+        points: { show: false },
+      };
     }
     if (kind === "steps") {
-      return { stroke, fill: stroke, width: 0, paths: uPlot.paths.stepped({ align: 1, ascDesc: false }), points: { show: false } };
+      return {
+        stroke,
+        fill: stroke,
+        width: 0,
+        paths: uPlot.paths.stepped({ align: 1, ascDesc: false }),
+        points: { show: false },
+      };
     }
     return {
       stroke,
@@ -120,7 +145,13 @@ export class Plot {
       dash: kind === "dashes" ? [4, 3] : undefined,
       fill: fill && resolved(fill),
       // A bucket between two empty ones has no line; it shows as a point.
-      points: { show: true, size: 4, width: 0, fill: stroke, filter: (chart, index, show) => (show === false ? [] : lonely(chart.data[index])) },
+      points: {
+        show: true,
+        size: 4,
+        width: 0,
+        fill: stroke,
+        filter: (chart, index, show) => (show === false ? [] : lonely(chart.data[index])),
+      },
     };
   }
 }
@@ -128,7 +159,8 @@ export class Plot {
 function lonely(values) {
   const places = [];
   values.forEach((value, place) => {
-    if (value !== null && (values[place - 1] ?? null) === null && (values[place + 1] ?? null) === null) places.push(place);
+    if (value !== null && (values[place - 1] ?? null) === null && (values[place + 1] ?? null) === null)
+      places.push(place);
   });
   return places;
 }

@@ -10,7 +10,7 @@ import { count, length, moment, money, plural, shortId } from "./words.js";
 const PAGE = 50;
 /** Older ones than this are forgotten as new ones come; what the operator asked for by hand stays. */
 const KEPT = 300;
-const OUTCOMES = ["served", "failed", "interrupted", "degraded", "abandoned", "unknown"];
+const OUTCOMES = ["served", "failed", "interrupted", "degraded", "abandoned", "unknown", "pending"];
 const COLUMNS = ["Time", "Outcome", "Route", "Answered by", "Attempts", "Time taken", "Tokens", "Cost", "From"];
 
 const shown = { outcome: "", route: "", text: "" };
@@ -26,8 +26,18 @@ export function showRequests(parent) {
   empty = el("p", { class: "empty" });
   fresh = button("", takeWaiting, { class: "button fresh", hidden: true });
   more = button("Show older", () => older(), { hidden: true });
-  const head = el("div", { class: "request-head", "aria-hidden": true }, COLUMNS.map((name) => el("span", {}, name)));
-  parent.append(filters(), fresh, el("div", { class: "request-table" }, head, list), empty, el("div", { class: "more" }, more));
+  const head = el(
+    "div",
+    { class: "request-head", "aria-hidden": true },
+    COLUMNS.map((name) => el("span", {}, name)),
+  );
+  parent.append(
+    filters(),
+    fresh,
+    el("div", { class: "request-table" }, head, list),
+    empty,
+    el("div", { class: "more" }, more),
+  );
   // While somebody reads the list or is about to press one of its rows, it holds still.
   list.addEventListener("pointerenter", (event) => (isLooking = event.pointerType === "mouse"));
   list.addEventListener("pointerleave", () => {
@@ -104,10 +114,22 @@ async function older() {
 }
 
 function filters() {
-  const outcome = el("select", { id: "by-outcome", on: { change } }, el("option", { value: "" }, "any outcome"),
-    el("option", { value: "failed-over" }, "failed over"), OUTCOMES.map((name) => el("option", { value: name }, name)));
+  const outcome = el(
+    "select",
+    { id: "by-outcome", on: { change } },
+    el("option", { value: "" }, "any outcome"),
+    el("option", { value: "failed-over" }, "failed over"),
+    OUTCOMES.map((name) => el("option", { value: name }, name)),
+  );
   routeField = el("select", { id: "by-route", on: { change } }, el("option", { value: "" }, "any route"));
-  const text = el("input", { type: "search", id: "by-text", placeholder: "id, provider, label, key …", autocomplete: "off", spellcheck: "false", on: { input: change } });
+  const text = el("input", {
+    type: "search",
+    id: "by-text",
+    placeholder: "id, provider, label, key …",
+    autocomplete: "off",
+    spellcheck: "false",
+    on: { input: change },
+  });
   function change() {
     const outcomeBefore = shown.outcome;
     Object.assign(shown, { outcome: outcome.value, route: routeField.value, text: text.value.trim().toLowerCase() });
@@ -115,36 +137,67 @@ function filters() {
     else reloadRequests(true);
   }
   const field = (name, input) => el("label", { class: "filter" }, el("span", { class: "sr" }, name), input);
-  return el("div", { class: "filters", role: "search" }, field("Outcome", outcome), field("Route", routeField), field("Text", text));
+  return el(
+    "div",
+    { class: "filters", role: "search" },
+    field("Outcome", outcome),
+    field("Route", routeField),
+    field("Text", text),
+  );
 }
 
 function offerRoutes(names) {
-  keyed(routeField, ["", ...names], (name) => name, (name) => el("option", { value: name }, name || "any route"), () => {});
+  keyed(
+    routeField,
+    ["", ...names],
+    (name) => name,
+    (name) => el("option", { value: name }, name || "any route"),
+    () => {},
+  );
   routeField.closest("label").hidden = names.length < 2;
 }
 
 function isWanted(request) {
   if (shown.route && request.route !== shown.route) return false;
-  if (shown.outcome === "failed-over" ? !request.failed_over : shown.outcome && request.outcome !== shown.outcome) return false;
+  if (shown.outcome === "failed-over" ? !request.failed_over : shown.outcome && request.outcome !== shown.outcome)
+    return false;
   return !shown.text || haystack(request).includes(shown.text);
 }
 
 function haystack(request) {
   const labels = Object.entries(request.labels ?? {}).flat();
-  return [request.id, request.route, request.strategy, request.outcome, request.served_by, request.key, ...labels].join(" ").toLowerCase();
+  return [request.id, request.route, request.strategy, request.outcome, request.served_by, request.key, ...labels]
+    .join(" ")
+    .toLowerCase();
 }
 
 function draw() {
   const wanted = all.filter(isWanted);
   const slowest = Math.max(1, ...wanted.map((request) => request.took_ms));
-  keyed(list, wanted, (request) => request.id, make, (row, request) => update(row, request, slowest));
+  keyed(
+    list,
+    wanted,
+    (request) => request.id,
+    make,
+    (row, request) => update(row, request, slowest),
+  );
   empty.hidden = wanted.length > 0;
-  say(empty, all.length > 0 ? "None of the latest requests is like that." : "No request yet. Point a client’s base URL at this address with /v1 behind it.");
+  say(
+    empty,
+    all.length > 0
+      ? "None of the latest requests is like that."
+      : "No request yet. Point a client’s base URL at this address with /v1 behind it.",
+  );
   say(note, wanted.length === all.length ? "" : `${plural(wanted.length, "request")} of ${count(all.length)}`);
 }
 
 function make(request) {
-  const cells = Object.fromEntries(["time", "outcome", "route", "by", "attempts", "took", "tokens", "cost", "from"].map((name) => [name, el("span", { class: `r-${name}` })]));
+  const cells = Object.fromEntries(
+    ["time", "outcome", "route", "by", "attempts", "took", "tokens", "cost", "from"].map((name) => [
+      name,
+      el("span", { class: `r-${name}` }),
+    ]),
+  );
   const bar = el("span", { class: "bar-took" });
   const words = el("span");
   cells.took.append(words, bar);
@@ -161,8 +214,13 @@ function update({ cells, dataset }, request, slowest) {
   dataset.mark = mark;
   dataset.outcome = request.outcome;
   const tone = toneOf(request);
-  cells.time.replaceChildren(el("time", { datetime: request.started, title: request.id }, moment(request.started, now())), el("code", { class: "r-id" }, shortId(request.id)));
-  cells.outcome.replaceChildren(el("span", { class: `pill ${tone}` }, el("span", { class: "dot" }), outcomeWords(request)));
+  cells.time.replaceChildren(
+    el("time", { datetime: request.started, title: request.id }, moment(request.started, now())),
+    el("code", { class: "r-id" }, shortId(request.id)),
+  );
+  cells.outcome.replaceChildren(
+    el("span", { class: `pill ${tone}` }, el("span", { class: "dot" }), outcomeWords(request)),
+  );
   say(cells.route, request.route);
   cells.route.title = `route ${request.route}, strategy ${request.strategy}`;
   cells.by.replaceChildren(...servedBy(request.served_by));
@@ -172,7 +230,12 @@ function update({ cells, dataset }, request, slowest) {
   say(cells.tokens, request.usage ? count((request.usage.input ?? 0) + (request.usage.output ?? 0)) : "–");
   cells.tokens.title = request.usage ? `${count(request.usage.input)} in, ${count(request.usage.output)} out` : "";
   say(cells.cost, money(request.cost_usd));
-  say(cells.from, [request.key, ...Object.entries(request.labels ?? {}).map(([name, value]) => `${name}=${value}`)].filter(Boolean).join(" · "));
+  say(
+    cells.from,
+    [request.key, ...Object.entries(request.labels ?? {}).map(([name, value]) => `${name}=${value}`)]
+      .filter(Boolean)
+      .join(" · "),
+  );
   cells.from.title = cells.from.textContent;
 }
 
@@ -198,6 +261,12 @@ function servedBy(target) {
 function pips(request) {
   const most = 6;
   const isServed = Boolean(request.served_by);
-  const marks = Array.from({ length: Math.min(most, request.attempts) }, (_, place) => el("span", { class: isServed && place === Math.min(most, request.attempts) - 1 ? "pip ok" : "pip bad" }));
-  return [el("span", { class: "pips", "aria-hidden": true }, marks), el("span", {}, String(request.attempts)), el("span", { class: "sr" }, request.attempts === 1 ? " attempt" : " attempts")];
+  const marks = Array.from({ length: Math.min(most, request.attempts) }, (_, place) =>
+    el("span", { class: isServed && place === Math.min(most, request.attempts) - 1 ? "pip ok" : "pip bad" }),
+  );
+  return [
+    el("span", { class: "pips", "aria-hidden": true }, marks),
+    el("span", {}, String(request.attempts)),
+    el("span", { class: "sr" }, request.attempts === 1 ? " attempt" : " attempts"),
+  ];
 }

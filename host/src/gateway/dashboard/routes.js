@@ -24,24 +24,54 @@ export function showRoutes(parent) {
   const update = () => {
     const [routes, strategies] = [known("routes") ?? [], known("strategies") ?? []];
     show(list, [routes.map(({ health, ...rest }) => rest), strategies], () =>
-      routes.map((route) => card(route, strategies.find((strategy) => strategy.route === route.route))));
+      routes.map((route) =>
+        card(
+          route,
+          strategies.find((strategy) => strategy.route === route.route),
+        ),
+      ),
+    );
   };
   on("routes", update);
   on("strategies", update);
 }
 
 function card(route, strategy) {
-  return el("article", { class: "route", "data-route": route.route },
-    el("header", { class: "route-head" }, el("h3", {}, route.route), route.forced && el("span", { class: "badge" }, `forced: ${route.forced}`)),
-    el("dl", { class: "facts" },
+  return el(
+    "article",
+    { class: "route", "data-route": route.route },
+    el(
+      "header",
+      { class: "route-head" },
+      el("h3", {}, route.route),
+      route.forced && el("span", { class: "badge" }, `forced: ${route.forced}`),
+    ),
+    el(
+      "dl",
+      { class: "facts" },
       fact("Primary", target(route.primary)),
       route.fallbacks.length > 0 && fact("Then", route.fallbacks.map(target)),
-      fact("Served last", target(route.preferred))),
+      fact("Served last", target(route.preferred)),
+    ),
     strategyOf(route, strategy),
-    el("div", { class: "actions" },
-      button("Change strategy", () => promote(route, strategy), { class: "button small", "aria-label": `Change the strategy of ${route.route}` }),
-      strategy?.file && button("Reload", () => reload(route.route), { class: "button small", "aria-label": `Reload the strategy of ${route.route}` }),
-      button("Clear preference", clearPreference, { class: "button small", disabled: !route.preferred && !route.forced })));
+    el(
+      "div",
+      { class: "actions" },
+      button("Change strategy", () => promote(route, strategy), {
+        class: "button small",
+        "aria-label": `Change the strategy of ${route.route}`,
+      }),
+      strategy?.file &&
+        button("Reload", () => reload(route.route), {
+          class: "button small",
+          "aria-label": `Reload the strategy of ${route.route}`,
+        }),
+      button("Clear preference", clearPreference, {
+        class: "button small",
+        disabled: !route.preferred && !route.forced,
+      }),
+    ),
+  );
 }
 
 function fact(name, value) {
@@ -57,11 +87,21 @@ function target(name) {
 function strategyOf(route, strategy) {
   if (!strategy) return el("p", { class: "strategy" }, el("strong", {}, route.strategy));
   const { file, digest, faults, quarantined: isOut } = strategy;
-  const more = [file ?? "built in", digest.slice(0, 10), faults > 0 && plural(faults, "fault")].filter(Boolean).join(" · ");
-  return el("p", { class: "strategy" },
+  const more = [file ?? "built in", digest.slice(0, 10), faults > 0 && plural(faults, "fault")]
+    .filter(Boolean)
+    .join(" · ");
+  return el(
+    "p",
+    { class: "strategy" },
     el("strong", {}, strategy.strategy),
-    el("span", { class: isOut ? "pill bad" : "pill ok" }, el("span", { class: "dot" }), isOut ? "quarantined" : "active"),
-    el("span", { class: "aside", title: `SHA-256 ${digest}` }, more));
+    el(
+      "span",
+      { class: isOut ? "pill bad" : "pill ok" },
+      el("span", { class: "dot" }),
+      isOut ? "quarantined" : "active",
+    ),
+    el("span", { class: "aside", title: `SHA-256 ${digest}` }, more),
+  );
 }
 
 function reload(route) {
@@ -75,15 +115,28 @@ function reload(route) {
 async function promote(route, strategy) {
   const name = route.route;
   const chosen = strategy?.strategy ?? route.strategy;
-  const radios = Object.entries(BUILT_IN).map(([one, words]) => el("label", { class: "radio" },
-    el("input", { type: "radio", name: "strategy", value: one, checked: one === chosen, required: true }),
-    el("span", {}, el("strong", {}, one), el("span", { class: "aside" }, words))));
+  const radios = Object.entries(BUILT_IN).map(([one, words]) =>
+    el(
+      "label",
+      { class: "radio" },
+      el("input", { type: "radio", name: "strategy", value: one, checked: one === chosen, required: true }),
+      el("span", {}, el("strong", {}, one), el("span", { class: "aside" }, words)),
+    ),
+  );
   const field = el("fieldset", { class: "field" }, el("legend", {}, "Strategy"), radios);
   const done = await dialog({
     title: `Change the strategy of ${name}`,
-    body: [el("p", { class: "hint" }, "Requests under way keep the one they began with. The configuration file stays as it is: a restart or reload brings back what is written there."), field],
+    body: [
+      el(
+        "p",
+        { class: "hint" },
+        "Requests under way keep the one they began with. The file stays as it is: reloading brings back what it says.",
+      ),
+      field,
+    ],
     action: "Change",
-    submit: () => api.post(`strategies/${encodeURIComponent(name)}/promote`, { strategy: field.querySelector(":checked").value }),
+    submit: () =>
+      api.post(`strategies/${encodeURIComponent(name)}/promote`, { strategy: field.querySelector(":checked").value }),
   });
   if (!done) return;
   refresh("strategies", "routes");

@@ -12,19 +12,19 @@ const DAY_MS = 86_400_000;
 /** Shows budgets and costs and keeps them true. */
 export function showSpend(parent) {
   const budgets = el("div", { class: "budgets" });
+  const unbounded = el("p", { class: "empty", hidden: true }, "No budget is set: nothing bounds the spend.");
   const days = el("div", { class: "days" });
   const models = el("ul", { class: "cost-list" });
-  parent.append(budgets, days, models);
+  parent.append(budgets, unbounded, days, models);
   on("overview", (overview) => {
-    const has = overview.budgets.length > 0;
-    budgets.classList.toggle("none", !has);
-    if (has) {
-      if (budgets.shown) budgets.replaceChildren();
-      budgets.shown = undefined;
-      keyed(budgets, overview.budgets, (budget) => budget.scope, makeBudget, (element, budget) => updateBudget(element, budget, overview.alert_at));
-    } else {
-      show(budgets, "none", () => el("p", { class: "empty" }, "No budget is set: nothing bounds the spend."));
-    }
+    unbounded.hidden = overview.budgets.length > 0;
+    keyed(
+      budgets,
+      overview.budgets,
+      (budget) => budget.scope,
+      makeBudget,
+      (element, budget) => updateBudget(element, budget, overview.alert_at),
+    );
   });
   on("costs", (costs) => {
     say(document.getElementById("spend-note"), `${money(costs.total_usd)} in ${DAYS} days`);
@@ -34,10 +34,19 @@ export function showSpend(parent) {
 }
 
 function makeBudget({ scope }) {
-  const cells = { words: el("span"), spent: el("span", { class: "budget-spent" }), reserved: el("span", { class: "budget-reserved" }) };
+  const cells = {
+    words: el("span"),
+    spent: el("span", { class: "budget-spent" }),
+    reserved: el("span", { class: "budget-reserved" }),
+  };
   const mark = el("span", { class: "budget-mark" });
   const bar = el("div", { class: "budget-bar", role: "img" }, cells.spent, cells.reserved, mark);
-  const element = el("div", { class: "budget", "data-scope": scope }, el("p", { class: "budget-head" }, el("strong", {}, scope === "day" ? "Today" : "This month"), cells.words), bar);
+  const element = el(
+    "div",
+    { class: "budget", "data-scope": scope },
+    el("p", { class: "budget-head" }, el("strong", {}, scope === "day" ? "Today" : "This month"), cells.words),
+    bar,
+  );
   element.cells = { ...cells, bar, mark };
   return element;
 }
@@ -47,7 +56,8 @@ function updateBudget({ cells, dataset }, { limit, spent, reserved, uncertain },
   const [all, gone, held] = [dollars(limit), dollars(spent), dollars(reserved) + dollars(uncertain)];
   const share = all > 0 ? (gone + held) / all : 0;
   say(cells.words, `${money(gone + held)} of ${money(limit)} · ${percent(Math.round(share * 100) / 100)}`);
-  const words = `${money(spent)} spent, ${money(reserved)} reserved for what is under way, ${money(uncertain)} uncertain, of ${money(limit)}`;
+  const parts = `${money(reserved)} reserved for what is under way, ${money(uncertain)} uncertain`;
+  const words = `${money(spent)} spent, ${parts}, of ${money(limit)}`;
   cells.bar.setAttribute("aria-label", words);
   cells.bar.title = words;
   cells.spent.style.width = `${Math.min(100, (gone / all) * 100 || 0)}%`;
@@ -64,7 +74,9 @@ function daily(lines) {
   for (const line of lines) sums.set(line.day, (sums.get(line.day) ?? 0) + dollars(line.cost_usd));
   if (sums.size === 0) return null;
   const last = Math.max(...[...sums.keys()].map((day) => Date.parse(day)));
-  const all = Array.from({ length: DAYS }, (_, place) => new Date(last - (DAYS - 1 - place) * DAY_MS).toISOString().slice(0, 10));
+  const all = Array.from({ length: DAYS }, (_, place) =>
+    new Date(last - (DAYS - 1 - place) * DAY_MS).toISOString().slice(0, 10),
+  );
   const most = Math.max(...sums.values(), Number.EPSILON);
   return all.map((day) => {
     const spent = sums.get(day) ?? 0;
@@ -89,13 +101,27 @@ function byModel(lines) {
   const rows = dearest.slice(0, MODELS_SHOWN).map((sum) => {
     const swatch = el("span", { class: "swatch" });
     swatch.style.background = colourOf(sum.provider);
-    return el("li", { class: "cost" }, swatch, el("span", { class: "cost-name" }, `${sum.provider}/${sum.model}`),
-      el("span", { class: "aside" }, `${plural(sum.answers, "answer")}, ${count(sum.tokens)} tokens`), el("strong", {}, money(sum.cost)));
+    return el(
+      "li",
+      { class: "cost" },
+      swatch,
+      el("span", { class: "cost-name" }, `${sum.provider}/${sum.model}`),
+      el("span", { class: "aside" }, `${plural(sum.answers, "answer")}, ${count(sum.tokens)} tokens`),
+      el("strong", {}, money(sum.cost)),
+    );
   });
   const rest = dearest.slice(MODELS_SHOWN);
   if (rest.length > 0) {
-    rows.push(el("li", { class: "cost" }, el("span", { class: "swatch" }), el("span", { class: "cost-name" }, plural(rest.length, "other model")),
-      el("span", { class: "aside" }), el("strong", {}, money(rest.reduce((sum, one) => sum + one.cost, 0)))));
+    rows.push(
+      el(
+        "li",
+        { class: "cost" },
+        el("span", { class: "swatch" }),
+        el("span", { class: "cost-name" }, plural(rest.length, "other model")),
+        el("span", { class: "aside" }),
+        el("strong", {}, money(rest.reduce((sum, one) => sum + one.cost, 0))),
+      ),
+    );
   }
   return rows;
 }

@@ -41,5 +41,9 @@ export function pill(state) {
 export function updatePill(element, state) {
   element.className = `pill ${toneOf(state)}`;
   element.title = state.why ?? "";
-  show(element, [state.name, state.until], () => [el("span", { class: "dot" }), wordsOf(state), state.until && countdown(state.until)]);
+  show(element, [state.name, state.until], () => [
+    el("span", { class: "dot" }),
+    wordsOf(state),
+    state.until && countdown(state.until),
+  ]);
 }

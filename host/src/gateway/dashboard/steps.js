@@ -33,21 +33,58 @@ function tell(step, record) {
     case "waiting":
       return item(step, "wait", "◷", ["Waits up to ", strong(length(step.wait_ms)), " for ", target(step.target)]);
     case "denied":
-      return item(step, "wait", "⊘", ["The guard says no to ", target(step.target)], el("p", { class: "reason" }, step.why));
+      return item(
+        step,
+        "wait",
+        "⊘",
+        ["The guard says no to ", target(step.target)],
+        el("p", { class: "reason" }, step.why),
+      );
     case "attempting":
-      return item(step, "go", String(step.attempt), ["Asks ", target(step.target), aside(` attempt ${step.attempt}${modelOf(step.model_of)}`)]);
+      return item(step, "go", String(step.attempt), [
+        "Asks ",
+        target(step.target),
+        aside(` attempt ${step.attempt}${modelOf(step.model_of)}`),
+      ]);
     case "failed":
       return failed(step);
     case "served":
       return item(step, "ok", "✓", [target(step.target), " answers ", aside(`after ${length(step.took_ms)}`)]);
     case "cancelled":
-      return item(step, "idle", "–", [target(step.target), " is called off: another was faster ", aside(`after ${length(step.took_ms)}`)]);
+      return item(step, "idle", "–", [
+        target(step.target),
+        " is called off: another was faster ",
+        aside(`after ${length(step.took_ms)}`),
+      ]);
     case "adapted":
-      return item(step, "idle", "≈", ["The request was adapted for ", target(step.target)], el("ul", { class: "notes" }, step.notes.map((note) => el("li", {}, note))));
+      return item(
+        step,
+        "idle",
+        "≈",
+        ["The request was adapted for ", target(step.target)],
+        el(
+          "ul",
+          { class: "notes" },
+          step.notes.map((note) => el("li", {}, note)),
+        ),
+      );
     case "resuming":
-      return item(step, "wait", "↻", [target(step.target), step.goes_on ? " takes up the broken answer where it ended" : " answers afresh; what equals the part already sent is kept back"]);
+      return item(step, "wait", "↻", [
+        target(step.target),
+        step.goes_on
+          ? " takes up the broken answer where it ended"
+          : " answers afresh; what equals the part already sent is kept back",
+      ]);
     case "completed":
-      return item(step, "ok", "■", [target(step.target), " is done ", aside([`${length(step.took_ms)} since it was asked`, usage(step.usage), record.cost_usd && money(record.cost_usd)].filter(Boolean).join(" · "))]);
+      return item(step, "ok", "■", [
+        target(step.target),
+        " is done ",
+        aside(
+          [`${length(step.took_ms)} since it was asked`, usage(step.usage), record.cost_usd && money(record.cost_usd)]
+            .filter(Boolean)
+            .join(" · "),
+        ),
+      ]);
     default:
       return item(step, "idle", "·", [step.event.replaceAll("-", " "), step.target ? [" ", target(step.target)] : ""]);
   }
@@ -56,23 +93,46 @@ function tell(step, record) {
 function decided(step, number, sofar) {
   const [head, tone] = step.verdict.startsWith("attempt ")
     ? [["Chooses ", target(step.verdict.slice("attempt ".length))], "decide"]
-    : step.verdict === "hold" ? [["Holds: what is under way may still answer"], "decide"] : [["Gives up"], "bad"];
+    : step.verdict === "hold"
+      ? [["Holds: what is under way may still answer"], "decide"]
+      : [["Gives up"], "bad"];
   const reason = step.reason && el("p", { class: "reason because" }, step.reason);
   return item(step, tone, "?", [...head, aside(` decision ${number}`)], reason, candidates(step, sofar));
 }
 
 function failed(step) {
   const { failure } = step;
-  const wait = failure.retry_after_ms !== undefined && failure.retry_after_ms !== null && el("p", { class: "reason" }, `It asks to be left alone for ${length(failure.retry_after_ms)}.`);
-  return item(step, "bad", "✕", [target(step.target), " fails: ", strong(failureWords(failure)), aside(` after ${length(step.took_ms)}`)],
-    failure.message && quote(failure.message), wait);
+  const wait =
+    failure.retry_after_ms !== undefined &&
+    failure.retry_after_ms !== null &&
+    el("p", { class: "reason" }, `It asks to be left alone for ${length(failure.retry_after_ms)}.`);
+  return item(
+    step,
+    "bad",
+    "✕",
+    [target(step.target), " fails: ", strong(failureWords(failure)), aside(` after ${length(step.took_ms)}`)],
+    failure.message && quote(failure.message),
+    wait,
+  );
 }
 
 function item(step, tone, sign, head, ...more) {
-  return el("li", { class: `step ${tone}`, "data-event": step.event },
+  return el(
+    "li",
+    { class: `step ${tone}`, "data-event": step.event },
     el("span", { class: "sign", "aria-hidden": true }, sign),
-    el("div", { class: "step-body" },
-      el("p", { class: "step-head" }, el("span", { class: "step-words" }, head), el("time", { class: "step-time" }, `+${length(Math.round(step.at_ms))}`)), more));
+    el(
+      "div",
+      { class: "step-body" },
+      el(
+        "p",
+        { class: "step-head" },
+        el("span", { class: "step-words" }, head),
+        el("time", { class: "step-time" }, `+${length(Math.round(step.at_ms))}`),
+      ),
+      more,
+    ),
+  );
 }
 
 function target(name) {
@@ -89,7 +149,10 @@ function aside(words) {
   return el("span", { class: "aside" }, words);
 }
 
-/** Words that are not ours: a provider's message, a guest's fault. Long ones scroll, for which the keyboard must get there. */
+/**
+ * Words that are not ours: a provider's message, a guest's fault. Long ones scroll, for which the keyboard must get
+ * there.
+ */
 function quote(words) {
   return el("blockquote", { tabindex: words.length > 500 ? 0 : null }, words);
 }

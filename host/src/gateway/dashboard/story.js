@@ -21,7 +21,10 @@ let timer = null;
 export function showStories() {
   addEventListener("hashchange", follow);
   panel.addEventListener("keydown", keys);
-  document.addEventListener("keydown", (event) => event.key === "Escape" && open && !document.querySelector("dialog[open]") && close());
+  document.addEventListener(
+    "keydown",
+    (event) => event.key === "Escape" && open && !document.querySelector("dialog[open]") && close(),
+  );
   follow();
 }
 
@@ -76,7 +79,15 @@ async function load(id) {
     record = gist(await api.get(`requests/${id}`));
     content = tale(record);
   } catch (error) {
-    content = el("div", { class: "story-body" }, el("p", { class: "empty" }, error.status === 404 ? "There is no record of this request, or no longer." : error.message));
+    content = el(
+      "div",
+      { class: "story-body" },
+      el(
+        "p",
+        { class: "empty" },
+        error.status === 404 ? "There is no record of this request, or no longer." : error.message,
+      ),
+    );
   }
   if (open !== id) return;
   const isOther = panel.dataset.id !== id;
@@ -98,14 +109,28 @@ function gist(record) {
 }
 
 function bar(id, record) {
-  return el("header", { class: "story-bar" },
+  return el(
+    "header",
+    { class: "story-bar" },
     el("code", { class: "story-id", title: id }, id),
-    el("div", { class: "actions" },
+    el(
+      "div",
+      { class: "actions" },
       button("Copy id", () => copy(id), { class: "button small" }),
       record && button("Copy JSON", () => copy(JSON.stringify(record, null, 2)), { class: "button small" }),
-      button("‹", () => step(-1), { class: "button small icon-only", "aria-label": "Newer request", title: "Newer (k)" }),
-      button("›", () => step(1), { class: "button small icon-only", "aria-label": "Older request", title: "Older (j)" }),
-      button("✕", close, { class: "button small icon-only", "aria-label": "Close the story", title: "Close (Esc)" })));
+      button("‹", () => step(-1), {
+        class: "button small icon-only",
+        "aria-label": "Newer request",
+        title: "Newer (k)",
+      }),
+      button("›", () => step(1), {
+        class: "button small icon-only",
+        "aria-label": "Older request",
+        title: "Older (j)",
+      }),
+      button("✕", close, { class: "button small icon-only", "aria-label": "Close the story", title: "Close (Esc)" }),
+    ),
+  );
 }
 
 async function copy(text) {
@@ -118,9 +143,20 @@ async function copy(text) {
 }
 
 function tale(record) {
-  return el("div", { class: "story-body" },
-    el("div", { class: "verdict" }, el("span", { class: `pill large ${toneOf(record)}` }, el("span", { class: "dot" }), outcomeWords(record)), el("h2", {}, headline(record))),
-    facts(record), waterfall(record), el("h3", { class: "steps-title" }, "What happened"), steps(record));
+  return el(
+    "div",
+    { class: "story-body" },
+    el(
+      "div",
+      { class: "verdict" },
+      el("span", { class: `pill large ${toneOf(record)}` }, el("span", { class: "dot" }), outcomeWords(record)),
+      el("h2", {}, headline(record)),
+    ),
+    facts(record),
+    waterfall(record),
+    el("h3", { class: "steps-title" }, "What happened"),
+    steps(record),
+  );
 }
 
 /** The story in one sentence. */
@@ -134,7 +170,9 @@ function headline(record) {
 }
 
 function facts(record) {
-  const labels = Object.entries(record.labels ?? {}).map(([name, value]) => `${name}=${value}`).join(", ");
+  const labels = Object.entries(record.labels ?? {})
+    .map(([name, value]) => `${name}=${value}`)
+    .join(", ");
   const all = [
     ["Began", moment(record.started)],
     ["Route", record.route],
@@ -146,5 +184,9 @@ function facts(record) {
     ["Key", record.key],
     ["Labels", labels],
   ];
-  return el("dl", { class: "facts wide" }, all.filter(([, value]) => value).map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))));
+  return el(
+    "dl",
+    { class: "facts wide" },
+    all.filter(([, value]) => value).map(([name, value]) => el("div", {}, el("dt", {}, name), el("dd", {}, value))),
+  );
 }

@@ -1,4 +1,5 @@
-// Light or dark: the system's choice until the operator makes one. Runs before the first paint, so that nothing flashes.
+// Light or dark: the system's choice until the operator makes one. Runs before the first paint, so that nothing
+// flashes.
 (() => {
   const KEPT = "backstop.theme";
   const system = matchMedia("(prefers-color-scheme: dark)");

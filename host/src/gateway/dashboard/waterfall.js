@@ -5,12 +5,14 @@ import { colourOf } from "./palette.js";
 import { length } from "./words.js";
 
 /**
- * The spans of a record's steps, in the order they began: `{kind: "attempt" | "wait", target, from, to, answered?, end, words}`,
- * times in milliseconds since the request began. An attempt the record does not end goes on to the end of the request.
+ * The spans of a record's steps, in the order they began: `{kind: "attempt" | "wait", target, from, to, answered?, end,
+ * words}`, times in milliseconds since the request began. An attempt the record does not end goes on to the end of the
+ * request.
  */
 export function spansOf({ steps, took_ms: total }) {
   const spans = [];
-  const flying = (target) => spans.findLast((span) => span.kind === "attempt" && span.target === target && span.end === "open");
+  const flying = (target) =>
+    spans.findLast((span) => span.kind === "attempt" && span.target === target && span.end === "open");
   const finish = (step, end, words) => {
     const span = flying(step.target);
     if (span) Object.assign(span, { to: step.at_ms, end, words });
@@ -18,10 +20,25 @@ export function spansOf({ steps, took_ms: total }) {
   for (const step of steps) {
     switch (step.event) {
       case "waiting":
-        spans.push({ kind: "wait", target: step.target, from: step.at_ms, to: null, most: step.at_ms + step.wait_ms, end: "waited", words: "waits" });
+        spans.push({
+          kind: "wait",
+          target: step.target,
+          from: step.at_ms,
+          to: null,
+          most: step.at_ms + step.wait_ms,
+          end: "waited",
+          words: "waits",
+        });
         break;
       case "attempting":
-        spans.push({ kind: "attempt", target: step.target, from: step.at_ms, to: total, end: "open", words: "under way" });
+        spans.push({
+          kind: "attempt",
+          target: step.target,
+          from: step.at_ms,
+          to: total,
+          end: "open",
+          words: "under way",
+        });
         break;
       case "failed":
         finish(step, "failed", failureWords(step.failure));
@@ -95,8 +112,16 @@ function row(span, total) {
   const swatch = el("span", { class: "swatch" });
   swatch.style.background = colourOf(span.target.split("/")[0]);
   const took = length(span.to - span.from);
-  return el("li", { class: "lane", title: `${span.target}: ${span.words}, ${took}` },
+  return el(
+    "li",
+    { class: "lane", title: `${span.target}: ${span.words}, ${took}` },
     el("span", { class: "lane-name" }, swatch, el("span", { class: "target" }, span.target)),
-    el("span", { class: "lane-bars" }, marksOf(total).map((ms) => place(el("span", { class: "rule" }), ms, ms)), bars),
-    el("span", { class: `lane-end ${span.end}` }, `${took}, ${span.words}`));
+    el(
+      "span",
+      { class: "lane-bars" },
+      marksOf(total).map((ms) => place(el("span", { class: "rule" }), ms, ms)),
+      bars,
+    ),
+    el("span", { class: `lane-end ${span.end}` }, `${took}, ${span.words}`),
+  );
 }

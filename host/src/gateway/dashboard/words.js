@@ -45,7 +45,12 @@ export function length(ms) {
 
 /** Seconds as a length of time in its two largest units: 2 min 3 s, 4 h 10 min, 3 d 2 h. */
 export function span(seconds) {
-  const units = [[86_400, "d"], [3_600, "h"], [60, "min"], [1, "s"]];
+  const units = [
+    [86_400, "d"],
+    [3_600, "h"],
+    [60, "min"],
+    [1, "s"],
+  ];
   const from = units.findIndex(([size]) => seconds >= size);
   if (from < 0) return "0 s";
   let rest = Math.floor(seconds);
