@@ -26,7 +26,7 @@ const MEANINGS = {
   disabled: () => "out until somebody does something, or another provider is forced",
   probing: () => "another request is trying it at this moment",
   unsupported: () => "cannot serve this request",
-  spent: () => "has had its turns in this request",
+  spent: () => "has had its turns",
   "over budget": () => "would not fit the budget",
 };
 
@@ -89,7 +89,7 @@ function row({ target, standing, estimated_cost_usd: cost, why }, isChosen, earl
   swatch.style.background = colourOf(target.split("/")[0]);
   const words = [
     why ?? MEANINGS[name]?.(wait),
-    failed > 0 && `has failed ${failed === 1 ? "once" : `${failed} times`} in this request`,
+    failed > 0 && `failed ${failed === 1 ? "once" : `${failed} times`} before`,
   ];
   const changed = earlier !== undefined && earlier !== name;
   return el(

@@ -9,7 +9,7 @@ import { count, length, moment, money, plural, shortId } from "./words.js";
 
 const PAGE = 50;
 /** Older ones than this are forgotten as new ones come; what the operator asked for by hand stays. */
-const KEPT = 300;
+const KEPT = 200;
 const OUTCOMES = ["served", "failed", "interrupted", "degraded", "abandoned", "unknown", "pending"];
 const COLUMNS = ["Time", "Outcome", "Route", "Answered by", "Attempts", "Time taken", "Tokens", "Cost", "From"];
 
@@ -44,7 +44,7 @@ export function showRequests(parent) {
     isLooking = false;
     takeWaiting();
   });
-  setInterval(() => (isLooking ? offerWaiting() : takeWaiting()), 400);
+  setInterval(() => (isLooking ? offerWaiting() : takeWaiting()), 500);
   on("routes", (routes) => offerRoutes(routes.map((route) => route.route)));
 }
 
