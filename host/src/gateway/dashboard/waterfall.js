@@ -86,18 +86,20 @@ export function waterfall(record) {
 }
 
 function scale(total) {
-  const marks = marksOf(total).map((ms) => {
-    const mark = el("span", { class: ms > 0.9 * total ? "at-end" : null }, ms === 0 ? "0" : length(ms));
+  // One too near to the right edge would stand over it: the headline says how long all of it took.
+  const named = marksOf(total).filter((ms) => ms < 0.93 * total);
+  const marks = named.map((ms) => {
+    const mark = el("span", {}, ms === 0 ? "0" : length(ms));
     mark.style.left = `${(ms / total) * 100}%`;
     return mark;
   });
   return el("div", { class: "scale", "aria-hidden": true }, el("span"), el("div", { class: "scale-marks" }, marks));
 }
 
-/** Round moments of a length of time, four to eight of them. */
+/** Round moments of a length of time, three to six of them. */
 export function marksOf(total) {
-  const power = 10 ** Math.floor(Math.log10(total / 3));
-  const step = [5, 2, 1].map((factor) => factor * power).find((size) => total / size >= 3) ?? power;
+  const power = 10 ** Math.floor(Math.log10(total / 5));
+  const step = [1, 2, 5].map((factor) => factor * power).find((size) => total / size <= 5) ?? 10 * power;
   return Array.from({ length: Math.floor(total / step + 1e-9) + 1 }, (_, place) => place * step);
 }
 
