@@ -22,6 +22,7 @@ pub mod gateway;
 pub mod client;
 pub mod router;
 pub mod strategy;
+pub mod telemetry;
 pub mod guard;
 pub mod provider;
 pub mod transport;

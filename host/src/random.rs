@@ -2,13 +2,21 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use rustls::crypto::ring::default_provider;
+use thiserror::Error;
+
 /// A stream of 64-bit random numbers that any thread may draw from without a lock (`SplitMix64`).
 ///
-/// Good for jitter, names and tie-breaking; not for secrets.
+/// Good for jitter, names and tie-breaking; for secrets there is [`secret`].
 #[derive(Debug)]
 pub struct Random {
     state: AtomicU64,
 }
+
+/// The system has no randomness to give.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the system has no randomness to give")]
+pub struct NoRandomness;
 
 const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
@@ -34,6 +42,16 @@ impl Random {
     }
 }
 
+/// Bytes that nobody can guess: the system's own, by way of the cryptography that TLS stands on.
+///
+/// # Errors
+/// When the system has none to give.
+pub fn secret<const LENGTH: usize>() -> Result<[u8; LENGTH], NoRandomness> {
+    let mut bytes = [0; LENGTH];
+    default_provider().secure_random.fill(&mut bytes).map_err(|_| NoRandomness)?;
+    Ok(bytes)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -45,5 +63,12 @@ mod tests {
         let draws = |random: &Random| -> Vec<u64> { (0..8).map(|_| random.next()).collect() };
 
         assert_eq!(draws(&one), draws(&other));
+    }
+
+    #[test]
+    fn never_draws_the_same_secret_twice() {
+        let draws: [[u8; 16]; 3] = std::array::from_fn(|_| secret().unwrap());
+
+        assert!(draws[0] != draws[1] && draws[1] != draws[2] && draws[0] != draws[2]);
     }
 }

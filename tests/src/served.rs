@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::{HttpReply, Stage, exchange, post};
+use crate::{Cli, HttpReply, Stage, exchange, post};
 
 /// A running gateway. It is killed when it is dropped.
 #[derive(Debug)]
@@ -25,7 +25,22 @@ impl Served {
     /// # Panics
     /// Where it does not.
     pub async fn start(stage: &Stage) -> Self {
-        let cli = stage.backstop(["serve", "--listen", "127.0.0.1:0"]);
+        Self::start_as(stage.backstop(["serve", "--listen", "127.0.0.1:0"])).await
+    }
+
+    /// Starts it with these arguments and waits until it listens.
+    ///
+    /// # Panics
+    /// Where it does not.
+    pub async fn start_with<'a>(stage: &Stage, arguments: impl IntoIterator<Item = &'a str>) -> Self {
+        Self::start_as(stage.backstop(["serve"]).args(arguments)).await
+    }
+
+    /// Starts a run of `serve` and waits until it listens.
+    ///
+    /// # Panics
+    /// Where it does not.
+    pub async fn start_as(cli: Cli) -> Self {
         tokio::task::spawn_blocking(|| Self::of(cli.start())).await.expect("it starts")
     }
 

@@ -76,7 +76,18 @@ fn one_place_alone_is_unsafe() {
 
 #[test]
 fn a_stage_imports_only_those_below_it() {
-    let order = ["gateway", "client", "router", "strategy", "guard", "provider", "transport", "accounting", "config"];
+    let order = [
+        "gateway",
+        "client",
+        "router",
+        "strategy",
+        "telemetry",
+        "guard",
+        "provider",
+        "transport",
+        "accounting",
+        "config",
+    ];
     for (name, text) in sources() {
         let Some(floor) = order.iter().position(|stage| name.starts_with(&format!("{stage}/"))) else { continue };
         for above in order.iter().take(floor) {

@@ -7,7 +7,7 @@ use backstop::config::{Config, Protocol, ProviderConfig};
 use backstop::scripted::{Fault, Place, ReceivedCall, Reply, Script, ScriptedProvider};
 use backstop::types::Observer;
 use backstop::{Backstop, ChatRequest, Event};
-use backstop_tests::Stage;
+use backstop_tests::{Collector, Manner, Served, Stage};
 use serde_json::{Value, json};
 
 const KINDS: [&str; 4] = ["openai", "anthropic", "gemini", "ollama"];
@@ -93,6 +93,41 @@ async fn shows_no_key_in_any_output_of_the_program_in_any_protocol() {
         let betas = format!("{:?}", stage.provider("beta").calls());
         for key in [&*Stage::key("alpha"), PLAIN] {
             has_none(kind, key, &[("the calls to the other provider", &betas)]);
+        }
+    }
+}
+
+// RELIABILITY 64
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shows_no_key_in_the_gateways_logs_metrics_or_traces() {
+    const OF_COLLECTOR: &str = "otel-7b1e0canary";
+    let collector = Collector::start(Manner::Accepts).await;
+    for kind in KINDS {
+        let stage = Stage::new([("alpha", Script::new()), ("beta", Script::new())]).await.with_kind("alpha", kind);
+        let serve = stage.backstop(["serve", "--listen", "127.0.0.1:0", "--log=trace", "--log-format=json"]);
+        let serve = serve.env("ALPHA_API_KEY", PLAIN).env("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.url());
+        let headers = format!("authorization=Bearer%20{OF_COLLECTOR}");
+        let gateway = Served::start_as(serve.env("OTEL_EXPORTER_OTLP_HEADERS", &headers)).await;
+        let before = collector.messages().len();
+
+        for echoed in ECHOES {
+            stage.provider("alpha").set_script(echo(echoed, 503));
+            stage.provider("beta").set_script(echo(echoed, 503));
+            for stream in [false, true] {
+                gateway.chat(&json!({"messages": [{"role": "user", "content": "hi"}], "stream": stream})).await;
+            }
+        }
+        let metrics = gateway.get("/metrics").await.text();
+        let log = gateway.stopped().await;
+
+        assert!(stage.provider("alpha").call_count() > 0 && log.contains("attempt failed"), "{kind}: {log}");
+        let sent: Vec<_> = collector.messages().split_off(before);
+        assert!(sent.iter().any(|message| message.path == "/v1/traces" && message.head.contains(OF_COLLECTOR)));
+        let bodies: String = sent.iter().map(|message| String::from_utf8_lossy(&message.body).into_owned()).collect();
+        assert!(bodies.contains("chat alpha-model") && metrics.contains("provider=\"alpha\""), "{kind}: {metrics}");
+        for key in [PLAIN, &Stage::key("beta"), OF_COLLECTOR] {
+            has_none(kind, key, &[("the metrics", &metrics), ("the log", &log), ("traces or metrics", &bodies)]);
         }
     }
 }

@@ -20,7 +20,7 @@ async fn says_why_it_cannot_listen() {
 
     for (address, says) in [
         (taken.as_str(), "the port is in use"),
-        ("0.0.0.0:0", "beyond this machine the gateway needs keys"),
+        ("0.0.0.0:0", "beyond this machine the gateway needs keys; make one: backstop keys create NAME"),
         ("[::]:0", "beyond this machine the gateway needs keys"),
         ("192.0.2.1:80", "beyond this machine the gateway needs keys"),
         ("7878", "not an address and a port"),
@@ -33,13 +33,13 @@ async fn says_why_it_cannot_listen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn refuses_a_configuration_that_opens_it_to_others() {
+async fn refuses_a_configuration_that_opens_it_to_others_without_a_key() {
     let stage = Stage::new([("alpha", Script::new())]).await.with_settings("[gateway]\nlisten = \"0.0.0.0:7878\"");
 
     let ran = stage.backstop(["serve"]).run().await;
 
     assert_eq!(ran.code, Some(2), "{ran:#?}");
-    assert!(ran.stderr.contains("gateway.listen") && ran.stderr.contains("needs keys"), "{ran:#?}");
+    assert!(ran.stderr.contains("0.0.0.0:7878") && ran.stderr.contains("needs keys"), "{ran:#?}");
 }
 
 // R54

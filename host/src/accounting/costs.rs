@@ -1,4 +1,4 @@
-//! What was spent, by provider and day (UTC).
+//! What was spent, by provider, model and day (UTC).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,21 +6,27 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::types::as_json::usd;
 use crate::types::{NanoUsd, RequestRecord, Usage};
 
-/// Sums by provider and day.
+/// Sums by provider, model and day.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Costs {
-    lines: BTreeMap<(Arc<str>, Date), (NanoUsd, Usage, u64)>,
+    lines: BTreeMap<Of, (NanoUsd, Usage, u64)>,
 }
 
-/// What one provider cost on one day.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// Provider, model and day.
+type Of = (Arc<str>, Arc<str>, Date);
+
+/// What one model of a provider cost on one day.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CostLine {
     /// The provider's name.
     pub provider: Arc<str>,
+    /// The model's id.
+    pub model: Arc<str>,
     /// The day, in UTC.
     pub day: Date,
     /// Answers it gave.
@@ -28,14 +34,16 @@ pub struct CostLine {
     /// Their tokens.
     pub usage: Usage,
     /// What they cost, where the price was known.
+    #[serde(rename = "cost_usd", with = "usd")]
     pub cost: NanoUsd,
 }
 
 impl Costs {
-    /// One line for each provider and day, by provider and then by day.
+    /// One line for each model and day, by provider, model and day.
     pub fn lines(&self) -> impl Iterator<Item = CostLine> + '_ {
-        self.lines.iter().map(|((provider, day), (cost, usage, answers))| CostLine {
+        self.lines.iter().map(|((provider, model, day), (cost, usage, answers))| CostLine {
             provider: Arc::clone(provider),
+            model: Arc::clone(model),
             day: *day,
             answers: *answers,
             usage: *usage,
@@ -46,7 +54,8 @@ impl Costs {
     /// What one provider cost on one day.
     #[must_use]
     pub fn on(&self, provider: &str, day: Date) -> NanoUsd {
-        self.lines.get(&(Arc::from(provider), day)).map_or(NanoUsd::ZERO, |(cost, ..)| *cost)
+        let lines = self.lines.iter().filter(|((of, _, on), _)| **of == *provider && *on == day);
+        lines.fold(NanoUsd::ZERO, |sum, (_, (cost, ..))| sum.saturating_add(*cost))
     }
 
     /// All that was spent.
@@ -58,7 +67,7 @@ impl Costs {
     pub(super) fn enter(&mut self, record: &RequestRecord, now: Timestamp) {
         let Some(target) = &record.served_by else { return };
         let day = now.to_zoned(TimeZone::UTC).date();
-        let line = self.lines.entry((Arc::clone(&target.provider), day)).or_default();
+        let line = self.lines.entry((Arc::clone(&target.provider), Arc::clone(&target.model), day)).or_default();
         line.0 = line.0.saturating_add(record.cost.unwrap_or_default());
         let usage = record.usage.unwrap_or_default();
         line.1.input = line.1.input.saturating_add(usage.input);
@@ -72,7 +81,7 @@ impl Costs {
     pub(super) fn reset(&mut self, provider: Option<&str>) {
         match provider {
             None => self.lines.clear(),
-            Some(name) => self.lines.retain(|(provider, _), _| &**provider != name),
+            Some(name) => self.lines.retain(|(provider, ..), _| &**provider != name),
         }
     }
 }

@@ -1,34 +1,92 @@
 //! What happened: statistics, costs and the records of requests. In memory, for as long as the process lives.
 
+mod sink;
+mod news;
+mod alarm;
 mod stats;
 mod costs;
+mod timeline;
 mod records;
+#[cfg(feature = "store")]
+pub mod store;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 
+use crate::clock::Clock;
 use crate::types::{RequestId, RequestRecord};
 
+pub use alarm::{About, Alarm};
 pub use costs::{CostLine, Costs};
+pub use news::{News, NewsReceiver};
+pub use sink::RecordSink;
 pub use stats::Stats;
+pub use timeline::{BucketView, TimelineView};
 
+use news::Wire;
 use records::Records;
+use timeline::Timeline;
 
 /// Keeps the books of one [`crate::client::Backstop`].
-#[derive(Debug, Default)]
 pub struct Accounts {
     stats: Mutex<Stats>,
     costs: Mutex<Costs>,
+    timeline: Mutex<Timeline>,
     records: Mutex<Records>,
+    alarm: Arc<Alarm>,
+    sinks: Vec<Arc<dyn RecordSink>>,
+    wire: Arc<Wire>,
 }
 
 impl Accounts {
+    /// Empty books; whoever is to be told of requests and alerts is told from now on.
+    #[must_use]
+    pub fn new(sinks: Vec<Arc<dyn RecordSink>>, clock: Arc<dyn Clock>) -> Self {
+        let wire = Arc::new(Wire::default());
+        Self {
+            stats: Mutex::default(),
+            costs: Mutex::default(),
+            timeline: Mutex::default(),
+            records: Mutex::default(),
+            alarm: Arc::new(Alarm::new(sinks.clone(), Arc::clone(&wire), clock)),
+            sinks,
+            wire,
+        }
+    }
+
+    /// Takes note of a request that has begun.
+    pub fn begin(&self, record: &RequestRecord) {
+        self.sinks.iter().for_each(|sink| sink.began(record));
+    }
+
     /// Enters a finished request.
     pub fn enter(&self, record: RequestRecord, now: Timestamp) {
         lock(&self.stats).enter(&record);
         lock(&self.costs).enter(&record, now);
-        lock(&self.records).keep(Arc::new(record));
+        lock(&self.timeline).enter(&record, now);
+        let record = Arc::new(record);
+        self.sinks.iter().for_each(|sink| sink.ended(&record));
+        self.wire.send_with(|| News::Ended(Arc::clone(&record)));
+        lock(&self.records).keep(record);
+    }
+
+    /// What happens from now on, for whoever listens.
+    #[must_use]
+    pub fn news(&self) -> NewsReceiver {
+        self.wire.receiver()
+    }
+
+    /// Where alerts are raised.
+    #[must_use]
+    pub fn alarm(&self) -> &Arc<Alarm> {
+        &self.alarm
+    }
+
+    /// The requests of the last so many minutes, a day at most.
+    #[must_use]
+    pub fn timeline(&self, minutes: u32, now: Timestamp) -> TimelineView {
+        lock(&self.timeline).view(minutes, now)
     }
 
     /// The counts since the start or the latest reset.

@@ -28,7 +28,7 @@ impl Stats {
         match record.outcome {
             Outcome::Served => self.successful_requests += 1,
             Outcome::Failed | Outcome::Degraded | Outcome::Interrupted => self.failed_requests += 1,
-            Outcome::Pending | Outcome::Abandoned => {}
+            Outcome::Pending | Outcome::Abandoned | Outcome::Unknown => {}
         }
         let failures = record.attempts.iter().filter_map(|attempt| attempt.failure());
         if failures.clone().any(|failure| failure.kind == FailureKind::RateLimited) {

@@ -3,9 +3,11 @@
 use std::io;
 use std::process::ExitCode;
 
+use backstop::accounting::store::StoreError;
 use backstop::client::BuildError;
 use backstop::config::ConfigError;
 use backstop::gateway::BindError;
+use backstop::gateway::keys::KeyFileError;
 use backstop::router::{RouteError, StreamError};
 use backstop::strategy::LoadStrategyError;
 use thiserror::Error;
@@ -62,6 +64,8 @@ impl Exit {
                 .or_else(|| cause.downcast_ref().map(|_: &UsageError| Self::Usage))
                 .or_else(|| cause.downcast_ref().map(|_: &ConfigError| Self::Usage))
                 .or_else(|| cause.downcast_ref().map(|_: &BindError| Self::Usage))
+                .or_else(|| cause.downcast_ref().map(|_: &StoreError| Self::Usage))
+                .or_else(|| cause.downcast_ref().map(|_: &KeyFileError| Self::Usage))
                 .or_else(|| cause.downcast_ref().map(|_: &LoadStrategyError| Self::Usage))
                 .or_else(|| cause.downcast_ref().map(|_: &StreamError| Self::Failed));
             if let Some(exit) = exit {

@@ -18,10 +18,15 @@ mod lines;
 mod ask;
 mod chat;
 mod serve;
+mod remote;
+mod running;
 mod status;
+mod why;
+mod costs;
 mod doctor;
 mod demo;
 mod strategy;
+mod keys;
 mod config;
 
 use std::process::ExitCode;
@@ -30,9 +35,7 @@ use clap::Parser;
 
 use args::{Cli, Command};
 use exit::Exit;
-
-/// What a service logs where nothing is said: a line for each request, and what goes wrong.
-const SERVICE_LOG: &str = "info";
+use logs::LogWish;
 
 /// Parses, runs, and says how it went. Nothing heavier than the parser runs before the arguments are understood.
 pub(crate) fn main() -> ExitCode {
@@ -57,7 +60,9 @@ pub(crate) fn main() -> ExitCode {
 
 fn start(cli: Cli) -> anyhow::Result<Exit> {
     let is_service = matches!(cli.command, Command::Serve(_));
-    logs::start(cli.log.as_deref().or(is_service.then_some(SERVICE_LOG)))?;
+    if !is_service {
+        logs::start(cli.log.as_deref(), cli.log_format.unwrap_or_default())?;
+    }
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if !is_service {
         runtime.worker_threads(2);
@@ -71,14 +76,18 @@ fn start(cli: Cli) -> anyhow::Result<Exit> {
 
 async fn run(cli: Cli) -> anyhow::Result<Exit> {
     let file = cli.config;
+    let log = LogWish { filter: cli.log, format: cli.log_format };
     match cli.command {
         Command::Ask(args) => interrupt::or(ask::run(args, file)).await,
         Command::Chat(args) => chat::run(args, file).await,
-        Command::Serve(args) => serve::run(args, file).await,
+        Command::Serve(args) => serve::run(args, file, log).await,
         Command::Status(args) => interrupt::or(status::run(args, file)).await,
+        Command::Why(args) => interrupt::or(why::run(args, file)).await,
+        Command::Costs(args) => interrupt::or(costs::run(args, file)).await,
         Command::Doctor(args) => interrupt::or(doctor::run(args, file)).await,
         Command::Demo(args) => interrupt::or(demo::run(args)).await,
         Command::Strategy { command } => interrupt::or(strategy::run(command, file)).await,
+        Command::Keys { command } => interrupt::or(keys::run(command, file)).await,
         Command::Config { command } => config::run(command, file),
     }
 }

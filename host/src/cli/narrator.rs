@@ -39,7 +39,9 @@ impl Narrator {
             Event::Waiting { target, wait } => {
                 vec![paint(Tone::Warn, format_args!("waiting {} before {target}", Length(*wait)))]
             }
-            Event::Denied { target, why } => vec![paint(Tone::Warn, format_args!("{target} was not admitted: {why}"))],
+            Event::Denied { target, why, .. } => {
+                vec![paint(Tone::Warn, format_args!("{target} was not admitted: {why}"))]
+            }
             Event::Attempting { target, attempt, model_of } => self.attempting(target, *attempt, *model_of),
             Event::Failed { target, failure, took } => {
                 let why = harmless(&failure.to_string());

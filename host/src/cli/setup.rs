@@ -2,10 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
+use backstop::accounting::store::{Keep, Store, StoreError};
 use backstop::client::{Backstop, BuildError};
-use backstop::config::{self, Config, SandboxConfig, Sources, StrategyRef};
+use backstop::config::{self, Config, SandboxConfig, Sources, StoreConfig, StrategyRef};
 use backstop::strategy::{inspect, resolve_name};
 
 use super::args::{RetryArgs, WishArgs};
@@ -19,6 +21,24 @@ pub(crate) struct Ready {
     pub(crate) backstop: Backstop,
     /// Flags that have no effect, in words.
     pub(crate) notes: Vec<String>,
+    /// Held for its drop, behind the backstop's.
+    _store: Option<OpenStore>,
+}
+
+/// The store of a command. Everything is on disk when it has been dropped.
+pub(crate) struct OpenStore(Arc<Store>);
+
+impl OpenStore {
+    /// A reference for those who write to it or read it.
+    pub(crate) fn share(&self) -> Arc<Store> {
+        Arc::clone(&self.0)
+    }
+}
+
+impl Drop for OpenStore {
+    fn drop(&mut self) {
+        self.0.close();
+    }
 }
 
 /// Whom the answers are for.
@@ -64,8 +84,28 @@ pub(crate) async fn ready(
     }
     let known = known_options(&config, route).await?;
     let notes = retries::apply(&mut config, route, retry, &known, unsaid, said);
-    let backstop = Backstop::builder().config(config).build().await?;
-    Ok(Ready { backstop, notes })
+    let mut notes = notes;
+    let mut builder = Backstop::builder();
+    // An answer is worth more than its record.
+    let store = store(&config).unwrap_or_else(|error| {
+        notes.push(format!("no record is kept: {error}"));
+        None
+    });
+    if let Some(store) = &store {
+        builder = builder.record_sink(store.share());
+    }
+    let backstop = builder.config(config).build().await?;
+    Ok(Ready { backstop, notes, _store: store })
+}
+
+/// Opens the store that the configuration names, to write to it; `None` where it names none.
+///
+/// # Errors
+/// When it cannot be used.
+pub(crate) fn store(config: &Config) -> Result<Option<OpenStore>, StoreError> {
+    let StoreConfig { path, keep_requests, keep, .. } = &config.store;
+    let keep = Keep { requests: *keep_requests, time: *keep };
+    path.as_ref().map(|path| Store::open(path, keep).map(|store| OpenStore(Arc::new(store)))).transpose()
 }
 
 /// The strategy a word on the command line means.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use backstop::client::{Backstop, RouteStatus};
 use backstop::clock::{Clock, SystemClock};
-use backstop::config::{Config, Credentials, ProviderConfig};
+use backstop::config::{self, Config, Credentials, ProviderConfig, Sources};
 use backstop::guard::{ProviderState, ProviderStatus};
 use backstop::types::Price;
 use serde_json::{Value, json};
@@ -13,7 +13,8 @@ use super::args::ReportArgs;
 use super::exit::Exit;
 use super::narrator::Length;
 use super::paint::{Tone, paint, paint_words};
-use super::{aside, ask, setup, table};
+use super::remote::Remote;
+use super::{aside, ask, running, table};
 
 /// How each state is coloured.
 pub(crate) const STATE_TONES: [(&str, Tone); 8] = [
@@ -27,9 +28,30 @@ pub(crate) const STATE_TONES: [(&str, Tone); 8] = [
     ("rejected", Tone::Bad),
 ];
 
-/// Shows the state of a backstop that has just begun: what the configuration gives, before any request.
+/// Shows how a running gateway's providers are doing; where none runs, what the configuration gives.
+///
+/// # Errors
+/// When the configuration is at fault, or the gateway named does not answer.
 pub(crate) async fn run(args: ReportArgs, file: Option<PathBuf>) -> anyhow::Result<Exit> {
-    let loaded = setup::load(file)?;
+    let sources = Sources { file, ..Sources::from_process() };
+    let loaded = config::load(&sources)?;
+    let is_named = args.gateway.is_some();
+    if let Some(remote) = Remote::of(args.gateway, &loaded.config, &sources) {
+        match running::look(&remote).await {
+            Ok(running) if args.json => {
+                ask::print_json(&running.to_json(remote.url()))?;
+                return Ok(Exit::Done);
+            }
+            Ok(running) => {
+                table::print(&running.in_words(remote.url()))?;
+                return Ok(Exit::Done);
+            }
+            Err(error) if is_named => return Err(error.into()),
+            Err(error) if error.is_absence() => {}
+            // Somebody else may listen there.
+            Err(error) => aside::tell(&[paint(Tone::Warn, error)]),
+        }
+    }
     let config = loaded.config.clone();
     let backstop = Backstop::builder().config(config.clone()).build().await?;
     let statuses = backstop.status();

@@ -8,16 +8,18 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::accounting::Accounts;
+use crate::accounting::{Accounts, RecordSink};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{self, Config, ConfigError, Problem, ProviderConfig, SandboxConfig, Sources, StrategyRef};
+use crate::config::{self, Config, ConfigError, Problem, ProviderConfig, Sources, StrategyRef};
 use crate::guard::Guard;
 use crate::random::Random;
-use crate::router::{Endpoint, Route, Router, Seat, seat};
-use crate::strategy::{LoadStrategyError, Strategy, Supervised, resolve_name};
+use crate::router::{Decider, Endpoint, Route, Router, Seat, seat};
+use crate::strategy::{LoadStrategyError, resolve_name};
+use crate::telemetry::RequestLog;
 use crate::transport::{HttpTransport, Transport};
 
 use super::Backstop;
+use super::live::{Live, Stand};
 use super::watch::{Watch, Watched};
 
 /// Makes a [`Backstop`].
@@ -30,6 +32,23 @@ pub struct Builder {
     transport: Option<Arc<dyn Transport>>,
     clock: Option<Arc<dyn Clock>>,
     seed: Option<u64>,
+    sinks: Vec<Arc<dyn RecordSink>>,
+}
+
+/// What a configuration needs to become a router, and what outlives it.
+pub(super) struct Lasting {
+    pub(super) transport: Arc<dyn Transport>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) random: Arc<Random>,
+    pub(super) accounts: Arc<Accounts>,
+    pub(super) sequence: Arc<AtomicU64>,
+}
+
+/// A router that is not live yet, and the strategy files to look at when it is.
+pub(super) struct Made {
+    pub(super) router: Router,
+    pub(super) config: Config,
+    pub(super) watched: Vec<Watched>,
 }
 
 /// Why a [`Backstop`] could not be made.
@@ -122,37 +141,36 @@ impl Builder {
         self
     }
 
+    /// Tells somebody of every request and alert, from now on.
+    #[must_use]
+    pub fn record_sink(mut self, sink: Arc<dyn RecordSink>) -> Self {
+        self.sinks.push(sink);
+        self
+    }
+
     /// Checks the configuration, compiles the strategies off the runtime's threads, and puts everything together.
     ///
     /// # Errors
     /// When the configuration is at fault or a strategy cannot be loaded.
     pub async fn build(self) -> Result<Backstop, BuildError> {
-        let built = tokio::task::spawn_blocking(move || self.build_now()).await;
-        let (router, watched, sandbox) = built.map_err(|_| BuildError::Interrupted)??;
-        let watch = Watch::start(watched, sandbox, Arc::clone(&router.clock));
-        Ok(Backstop { router: Arc::new(router), _watch: watch.map(Arc::new) })
+        let made = tokio::task::spawn_blocking(move || self.build_now()).await;
+        Ok(Backstop { stand: Arc::new(Stand::new(made.map_err(|_| BuildError::Interrupted)??.go_live())) })
     }
 
-    fn build_now(mut self) -> Result<(Router, Vec<Watched>, SandboxConfig), BuildError> {
+    fn build_now(mut self) -> Result<Made, BuildError> {
         let config = self.checked_config()?;
-        let guard = Arc::new(Guard::new(&config));
-        let routes = routes(&config, &guard)?;
-        let watched = config.routes.values().zip(routes.values());
-        let watched =
-            watched.filter_map(|(config, route)| Watched::of(route, &config.strategy, &config.options)).collect();
-        let router = Router {
+        if config.log_requests {
+            self.sinks.push(Arc::new(RequestLog));
+        }
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock::start()));
+        let lasting = Lasting {
             transport: self.transport.unwrap_or_else(|| Arc::new(HttpTransport::new())),
-            clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::start())),
-            random: self.seed.map_or_else(Random::from_system, Random::seeded),
-            accounts: Arc::new(Accounts::default()),
-            endpoints: config.providers.iter().map(|(name, provider)| Endpoint::new(name, provider)).collect(),
-            purposes: config.purposes,
-            defaults: config.defaults,
-            sequence: AtomicU64::new(0),
-            guard,
-            routes,
+            random: Arc::new(self.seed.map_or_else(Random::from_system, Random::seeded)),
+            accounts: Arc::new(Accounts::new(self.sinks, Arc::clone(&clock))),
+            sequence: Arc::default(),
+            clock,
         };
-        Ok((router, watched, config.sandbox))
+        Made::of(config, lasting, None)
     }
 
     fn checked_config(&mut self) -> Result<Config, BuildError> {
@@ -172,15 +190,55 @@ impl Builder {
                 route.options = options;
             }
         }
-        config::finish(&mut config);
-        let now = self.clock.get_or_insert_with(|| Arc::new(SystemClock::start())).wall();
-        config::look_up(&mut config, now);
-        let problems = config::check(&config);
-        if problems.is_empty() { Ok(config) } else { Err(BuildError::Problems(problems)) }
+        let clock = self.clock.get_or_insert_with(|| Arc::new(SystemClock::start()));
+        checked(config, &**clock)
     }
 }
 
-fn strategy_named(name: &str) -> Result<StrategyRef, BuildError> {
+/// Fills in what a configuration leaves to others, and holds it to the rules.
+pub(super) fn checked(mut config: Config, clock: &dyn Clock) -> Result<Config, BuildError> {
+    config::finish(&mut config);
+    config::look_up(&mut config, clock.wall());
+    let problems = config::check(&config);
+    if problems.is_empty() { Ok(config) } else { Err(BuildError::Problems(problems)) }
+}
+
+impl Made {
+    /// Loads what a checked configuration names. What the guard before it knows is taken over.
+    pub(super) fn of(config: Config, lasting: Lasting, before: Option<&Guard>) -> Result<Self, BuildError> {
+        let guard = Guard::new(&config).with_alarm(Arc::clone(lasting.accounts.alarm()));
+        let routes = routes(&config, &guard)?;
+        // As late as can be: what happens meanwhile is told to the guard before.
+        let guard = Arc::new(match before {
+            Some(before) => guard.succeeding(before),
+            None => guard,
+        });
+        let watched = routes.values().map(Watched::of).collect();
+        let Lasting { transport, clock, random, accounts, sequence } = lasting;
+        let router = Router {
+            transport,
+            clock,
+            random,
+            accounts,
+            endpoints: config.providers.iter().map(|(name, provider)| Endpoint::new(name, provider)).collect(),
+            purposes: config.purposes.clone(),
+            defaults: config.defaults,
+            sequence,
+            guard,
+            routes,
+        };
+        Ok(Self { router, config, watched })
+    }
+
+    /// Begins to look at the strategy files. Within a runtime.
+    pub(super) fn go_live(self) -> Live {
+        let watch = Watch::start(self.watched, self.config.sandbox.clone(), Arc::clone(&self.router.clock));
+        Live { router: Arc::new(self.router), config: Arc::new(self.config), _watch: watch }
+    }
+}
+
+/// The strategy a word means: a built-in name or a path that ends in `.wasm`.
+pub(super) fn strategy_named(name: &str) -> Result<StrategyRef, BuildError> {
     if let Some(built_in) = resolve_name(name) {
         return Ok(StrategyRef::BuiltIn(built_in));
     }
@@ -192,14 +250,13 @@ fn routes(config: &Config, guard: &Guard) -> Result<IndexMap<String, Arc<Route>>
     let mut routes = IndexMap::new();
     for (name, route) in &config.routes {
         let seats = roster(guard, route);
-        let targets: Vec<_> = seats.iter().map(|seat| seat.roster.clone()).collect();
-        let strategy = Strategy::load(&route.strategy, &targets, &route.options, &config.sandbox);
-        let strategy = strategy.map_err(|source| BuildError::Strategy {
+        let decider = Decider::load(route.strategy.clone(), route.options.clone(), &seats, &config.sandbox);
+        let decider = decider.map_err(|source| BuildError::Strategy {
             route: name.clone(),
             strategy: route.strategy.name().to_string(),
             source,
         })?;
-        routes.insert(name.clone(), Arc::new(Route::new(name, route, seats, Arc::new(Supervised::new(strategy)))));
+        routes.insert(name.clone(), Arc::new(Route::new(name, route, seats, decider)));
     }
     Ok(routes)
 }

@@ -1,7 +1,9 @@
 //! The library's front door: [`Backstop`] and its builder.
 
 mod builder;
+mod live;
 mod watch;
+mod change;
 mod route_status;
 
 use std::sync::Arc;
@@ -9,15 +11,19 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::accounting::{Costs, Stats};
-use crate::guard::ProviderStatus;
+use crate::accounting::{Costs, NewsReceiver, Stats, TimelineView};
+use crate::config::Config;
+use crate::guard::{BudgetStatus, ProviderStatus};
 use crate::router::{Answer, AnswerStream, Estimate, RouteError, Router};
-use crate::types::{ChatRequest, FailureKind, Observer, RequestId, RequestRecord};
+use crate::types::{Alert, ChatRequest, FailureKind, Observer, RequestId, RequestRecord};
+#[cfg(feature = "gateway")]
+use crate::{accounting::About, clock::Clock, types::AlertKind};
 
-use watch::Watch;
+use live::Stand;
 
 pub use builder::{BuildError, Builder};
-pub use route_status::RouteStatus;
+pub use change::ChangeError;
+pub use route_status::{RouteStatus, StrategyStatus};
 
 /// Answers chat requests from whichever provider can. Cheap to clone; all clones share one state.
 ///
@@ -36,9 +42,7 @@ pub use route_status::RouteStatus;
 /// ```
 #[derive(Clone)]
 pub struct Backstop {
-    router: Arc<Router>,
-    /// Held for its drop: the last clone to go ends it.
-    _watch: Option<Arc<Watch>>,
+    stand: Arc<Stand>,
 }
 
 /// The name given is no provider's.
@@ -66,7 +70,7 @@ impl Backstop {
     /// # Errors
     /// When no target can serve the request within its bounds.
     pub async fn chat(&self, request: ChatRequest) -> Result<Answer, RouteError> {
-        self.router.answer(Arc::new(request), None).await
+        self.router().answer(Arc::new(request), None).await
     }
 
     /// As [`Backstop::chat`], telling an observer every step as it happens.
@@ -74,7 +78,7 @@ impl Backstop {
     /// # Errors
     /// As [`Backstop::chat`].
     pub async fn chat_observed(&self, request: ChatRequest, observer: Arc<dyn Observer>) -> Result<Answer, RouteError> {
-        self.router.answer(Arc::new(request), Some(observer)).await
+        self.router().answer(Arc::new(request), Some(observer)).await
     }
 
     /// Answers a request with a stream whose first token is here: until then, failing over is invisible.
@@ -82,7 +86,7 @@ impl Backstop {
     /// # Errors
     /// When no target can serve the request within its bounds. What breaks later is an item of the stream.
     pub async fn stream(&self, request: ChatRequest) -> Result<AnswerStream, RouteError> {
-        self.router.open(Arc::new(request), None).await
+        self.router().open(Arc::new(request), None).await
     }
 
     /// As [`Backstop::stream`], telling an observer every step as it happens.
@@ -94,20 +98,41 @@ impl Backstop {
         request: ChatRequest,
         observer: Arc<dyn Observer>,
     ) -> Result<AnswerStream, RouteError> {
-        self.router.open(Arc::new(request), Some(observer)).await
+        self.router().open(Arc::new(request), Some(observer)).await
     }
 
     /// Every provider's state, in declared order.
     #[must_use]
     pub fn status(&self) -> Vec<ProviderStatus> {
-        self.router.guard.status(self.router.clock.now(), self.router.clock.wall())
+        let router = self.router();
+        router.guard.status(router.clock.now(), router.clock.wall())
     }
 
     /// Every route: who comes first, who served last, who is forced, who decides.
     #[must_use]
     pub fn routes(&self) -> Vec<RouteStatus> {
-        let now = self.router.clock.now();
-        self.router.routes.values().map(|route| RouteStatus::of(route, &self.router, now)).collect()
+        let router = self.router();
+        let now = router.clock.now();
+        router.routes.values().map(|route| RouteStatus::of(route, &router, now)).collect()
+    }
+
+    /// Every route's strategy: where it came from, and how it fares.
+    #[must_use]
+    pub fn strategies(&self) -> Vec<StrategyStatus> {
+        self.router().routes.values().map(|route| StrategyStatus::of(route)).collect()
+    }
+
+    /// How the daily and the monthly budget stand, where they are set.
+    #[must_use]
+    pub fn budgets(&self) -> Vec<BudgetStatus> {
+        let router = self.router();
+        router.guard.budgets(router.clock.wall())
+    }
+
+    /// The route that a request for this `model` takes: the one of that name, else the default one.
+    #[must_use]
+    pub fn route_of<'a>(&self, model: Option<&'a str>) -> &'a str {
+        model.filter(|model| self.router().routes.contains_key(*model)).unwrap_or(Config::DEFAULT_ROUTE)
     }
 
     /// Uses one provider and no other for a while.
@@ -115,14 +140,29 @@ impl Backstop {
     /// # Errors
     /// When no provider has that name.
     pub fn force_provider(&self, provider: &str, lasting: Duration) -> Result<(), UnknownProvider> {
-        let place = self.place(provider)?;
-        self.router.guard.force(place, self.router.clock.now() + lasting);
-        Ok(())
+        self.at_provider(provider, |router, place| router.guard.force(place, router.clock.now() + lasting))
     }
 
     /// Forgets which target served last on each route, and ends [`Backstop::force_provider`].
     pub fn clear_preference(&self) {
-        self.router.guard.clear_preference();
+        self.router().guard.clear_preference();
+    }
+
+    /// Leaves a provider alone for a while, with all its models and keys, as if it had asked for that.
+    ///
+    /// # Errors
+    /// When no provider has that name.
+    pub fn cool_down(&self, provider: &str, lasting: Duration) -> Result<(), UnknownProvider> {
+        self.at_provider(provider, |router, place| router.guard.cool_down(place, router.clock.now() + lasting))
+    }
+
+    /// Ends every cooldown and breaker's pause of a provider; keys it has rejected and models it does not know get another
+    /// chance.
+    ///
+    /// # Errors
+    /// When no provider has that name.
+    pub fn clear_provider(&self, provider: &str) -> Result<(), UnknownProvider> {
+        self.at_provider(provider, |router, place| router.guard.clear(place))
     }
 
     /// Counts a failure that was met elsewhere against all of a provider's models.
@@ -130,9 +170,9 @@ impl Backstop {
     /// # Errors
     /// When no provider has that name.
     pub fn report_failure(&self, provider: &str, kind: FailureKind) -> Result<(), UnknownProvider> {
-        let place = self.place(provider)?;
-        self.router.guard.report_failure(place, kind, self.router.clock.now(), self.router.clock.wall());
-        Ok(())
+        self.at_provider(provider, |router, place| {
+            router.guard.report_failure(place, kind, router.clock.now(), router.clock.wall());
+        })
     }
 
     /// Counts a success that was met elsewhere in favour of all of a provider's models. Waits that the provider itself
@@ -141,9 +181,9 @@ impl Backstop {
     /// # Errors
     /// When no provider has that name.
     pub fn report_success(&self, provider: &str) -> Result<(), UnknownProvider> {
-        let place = self.place(provider)?;
-        self.router.guard.report_success(place, self.router.clock.now(), self.router.clock.wall());
-        Ok(())
+        self.at_provider(provider, |router, place| {
+            router.guard.report_success(place, router.clock.now(), router.clock.wall());
+        })
     }
 
     /// What a request would cost at most at each target of its route, without sending anything.
@@ -151,46 +191,89 @@ impl Backstop {
     /// # Errors
     /// When the request names a model or a provider that is not there.
     pub fn estimate(&self, request: &ChatRequest) -> Result<Vec<Estimate>, RouteError> {
-        self.router.estimate(request)
+        self.router().estimate(request)
     }
 
     /// What was spent since the start or the latest reset, by provider and day.
     #[must_use]
     pub fn costs(&self) -> Costs {
-        self.router.accounts.costs()
+        self.router().accounts.costs()
     }
 
     /// Forgets what was spent, at one provider or at all of them.
     pub fn reset_costs(&self, provider: Option<&str>) {
-        self.router.accounts.reset_costs(provider);
+        self.router().accounts.reset_costs(provider);
     }
 
     /// The counts since the start or the latest reset.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.router.accounts.stats()
+        self.router().accounts.stats()
     }
 
     /// Begins the counts anew.
     pub fn reset_stats(&self) {
-        self.router.accounts.reset_stats();
+        self.router().accounts.reset_stats();
     }
 
     /// The whole story of a request: who might have been asked, what the strategy said and why, what was tried, how long it
     /// took and what it cost. The latest 1,000 are kept.
     #[must_use]
     pub fn explain(&self, id: RequestId) -> Option<Arc<RequestRecord>> {
-        self.router.accounts.record(id)
+        self.router().accounts.record(id)
     }
 
     /// The latest requests, newest first.
     #[must_use]
     pub fn latest(&self, most: usize) -> Vec<Arc<RequestRecord>> {
-        self.router.accounts.latest(most)
+        self.router().accounts.latest(most)
     }
 
-    fn place(&self, provider: &str) -> Result<usize, UnknownProvider> {
-        let place = self.router.endpoints.iter().position(|endpoint| *endpoint.name == *provider);
-        place.ok_or_else(|| UnknownProvider(provider.to_owned()))
+    /// Requests as they end and alerts as they are raised, from now on.
+    #[must_use]
+    pub fn news(&self) -> NewsReceiver {
+        self.router().accounts.news()
+    }
+
+    /// Raises an alert about what is outside of requests.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn raise(&self, kind: AlertKind, message: String) {
+        self.router().accounts.alarm().raise(kind, About::Everything, message);
+    }
+
+    /// The clock everything goes by.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.router().clock)
+    }
+
+    /// The latest alerts, newest first; 50 are kept.
+    #[must_use]
+    pub fn alerts(&self) -> Vec<Alert> {
+        self.router().accounts.alarm().latest()
+    }
+
+    /// Traffic, failures, latency and cost over the last so many minutes, a day at most.
+    #[must_use]
+    pub fn timeline(&self, minutes: u32) -> TimelineView {
+        let router = self.router();
+        router.accounts.timeline(minutes, router.clock.wall())
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.stand.live().config)
+    }
+
+    fn router(&self) -> Arc<Router> {
+        Arc::clone(&self.stand.live().router)
+    }
+
+    fn at_provider(&self, provider: &str, act: impl FnOnce(&Router, usize)) -> Result<(), UnknownProvider> {
+        let router = self.router();
+        let place = router.endpoints.iter().position(|endpoint| *endpoint.name == *provider);
+        act(&router, place.ok_or_else(|| UnknownProvider(provider.to_owned()))?);
+        Ok(())
     }
 }

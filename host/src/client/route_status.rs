@@ -1,10 +1,12 @@
 //! How a route stands: who comes first, who served last, who is forced, who decides.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::clock::Moment;
+use crate::config::StrategyRef;
 use crate::router::{Route, Router};
 use crate::strategy::StrategyHealth;
 use crate::types::{TargetId, TargetName};
@@ -32,15 +34,49 @@ impl RouteStatus {
     pub(super) fn of(route: &Route, router: &Router, now: Moment) -> Self {
         let name = |id: TargetId| router.guard.targets().get(id.index()).map(|target| Arc::clone(&target.name));
         let others = route.roster.iter().filter(|seat| Some(seat.target) != route.primary);
+        let decider = route.decider();
         let forced = router.guard.forced(now).and_then(|place| router.endpoints.get(place));
         Self {
             route: Arc::clone(&route.name),
-            strategy: Arc::clone(&route.strategy_name),
-            health: route.strategy().health(),
+            strategy: Arc::clone(&decider.name),
+            health: decider.health(),
             primary: route.primary.and_then(name),
             fallbacks: others.map(|seat| Arc::clone(&seat.name)).collect(),
             preferred: router.guard.preferred(&route.name, now).and_then(name),
             forced: forced.map(|endpoint| Arc::clone(&endpoint.name)),
+        }
+    }
+}
+
+/// Who decides on a route, and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct StrategyStatus {
+    /// The route's name in the configuration.
+    pub route: Arc<str>,
+    /// The strategy's name.
+    pub strategy: Arc<str>,
+    /// Its file, where it is not built in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<PathBuf>,
+    /// SHA-256 of its component, in hexadecimal.
+    pub digest: String,
+    /// How it fares.
+    #[serde(flatten)]
+    pub health: StrategyHealth,
+}
+
+impl StrategyStatus {
+    pub(super) fn of(route: &Route) -> Self {
+        let decider = route.decider();
+        Self {
+            route: Arc::clone(&route.name),
+            strategy: Arc::clone(&decider.name),
+            file: match &decider.source {
+                StrategyRef::BuiltIn(_) => None,
+                StrategyRef::File(file) => Some(file.clone()),
+            },
+            digest: decider.digest().to_owned(),
+            health: decider.health(),
         }
     }
 }

@@ -1,26 +1,22 @@
 //! Strategy files that are replaced while requests run: the new one is proven first, then takes over between two decisions.
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use tokio::task::{AbortHandle, spawn_blocking};
 
 use crate::clock::Clock;
 use crate::config::{SandboxConfig, StrategyRef};
-use crate::router::Route;
-use crate::strategy::{LoadStrategyError, Strategy, Supervised};
-use crate::types::RosterTarget;
+use crate::router::{Route, Stamp};
 
 /// How often files are looked at.
 const EVERY: Duration = Duration::from_millis(500);
 
-/// One strategy file, and the route that goes by it.
+/// A route, whose strategy may be a file.
 pub(super) struct Watched {
     route: Arc<Route>,
-    file: PathBuf,
-    options: serde_json::Map<String, serde_json::Value>,
-    seen: Option<Stamp>,
+    /// A state of the file that did not load, and is not tried again.
+    refused: Option<Stamp>,
 }
 
 /// Looks at strategy files until it is dropped.
@@ -29,54 +25,46 @@ pub(super) struct Watch {
     task: AbortHandle,
 }
 
-/// What tells one state of a file from another without reading it.
-type Stamp = (SystemTime, u64);
-
 impl Watched {
-    /// A route's strategy file as it is now; `None` for a strategy that is built in.
-    pub(super) fn of(
-        route: &Arc<Route>,
-        strategy: &StrategyRef,
-        options: &serde_json::Map<String, serde_json::Value>,
-    ) -> Option<Self> {
-        let StrategyRef::File(file) = strategy else { return None };
-        Some(Self { route: Arc::clone(route), file: file.clone(), options: options.clone(), seen: stamp(file) })
+    pub(super) fn of(route: &Arc<Route>) -> Self {
+        Self { route: Arc::clone(route), refused: None }
+    }
+
+    fn is_file(&self) -> bool {
+        matches!(self.route.decider().source, StrategyRef::File(_))
     }
 
     /// Loads the file anew where it has changed. One that does not load leaves the old strategy where it is.
     fn look(&mut self, sandbox: &SandboxConfig) {
-        let now = stamp(&self.file);
-        if now.is_none() || now == self.seen {
+        let decider = self.route.decider();
+        let StrategyRef::File(file) = &decider.source else { return };
+        let now = Stamp::of(file);
+        if now.is_none() || now == decider.stamp || now == self.refused {
             return;
         }
-        self.seen = now;
-        let file = self.file.display();
-        match self.load(sandbox) {
-            Ok(strategy) => {
-                tracing::info!(route = %self.route.name, %file, digest = strategy.digest(), "strategy replaced");
-                self.route.set_strategy(Arc::new(Supervised::new(strategy)));
+        let file = file.display();
+        match decider.load_again(&self.route.roster, sandbox) {
+            Ok(decider) => {
+                tracing::info!(route = %self.route.name, %file, digest = decider.digest(), "strategy replaced");
+                self.route.set_decider(decider);
             }
             Err(error) => {
+                self.refused = now;
                 tracing::warn!(route = %self.route.name, %file, "the changed strategy is not used: {error}");
             }
         }
     }
-
-    fn load(&self, sandbox: &SandboxConfig) -> Result<Strategy, LoadStrategyError> {
-        let roster: Vec<RosterTarget> = self.route.roster.iter().map(|seat| seat.roster.clone()).collect();
-        Strategy::load(&StrategyRef::File(self.file.clone()), &roster, &self.options, sandbox)
-    }
 }
 
 impl Watch {
-    /// Looks at the files every half second; `None` where there are none. Files are read and compiled off the runtime's workers.
-    pub(super) fn start(mut watched: Vec<Watched>, sandbox: SandboxConfig, clock: Arc<dyn Clock>) -> Option<Self> {
-        if watched.is_empty() {
-            return None;
-        }
+    /// Looks at the files every half second. Files are read and compiled off the runtime's workers.
+    pub(super) fn start(mut watched: Vec<Watched>, sandbox: SandboxConfig, clock: Arc<dyn Clock>) -> Self {
         let task = tokio::spawn(async move {
             loop {
                 clock.sleep_until(clock.now() + EVERY).await;
+                if !watched.iter().any(Watched::is_file) {
+                    continue;
+                }
                 let sandbox = sandbox.clone();
                 let looked = spawn_blocking(move || {
                     watched.iter_mut().for_each(|one| one.look(&sandbox));
@@ -86,7 +74,7 @@ impl Watch {
                 watched = back;
             }
         });
-        Some(Self { task: task.abort_handle() })
+        Self { task: task.abort_handle() }
     }
 }
 
@@ -94,9 +82,4 @@ impl Drop for Watch {
     fn drop(&mut self) {
         self.task.abort();
     }
-}
-
-fn stamp(file: &Path) -> Option<Stamp> {
-    let about = file.metadata().ok()?;
-    Some((about.modified().ok()?, about.len()))
 }

@@ -13,7 +13,7 @@ use super::report::Report;
 use super::section::nearest_or_all;
 use super::settings::{
     BreakerConfig, BudgetConfig, Config, Credentials, GenerationDefaults, Limits, ProviderConfig, RouteConfig,
-    StrategyRef, TargetRef, Timeouts,
+    StrategyRef, TargetRef, TelemetryConfig, Timeouts,
 };
 use super::units::{self, LONGEST};
 
@@ -55,6 +55,16 @@ fn own_values(config: &Config, report: &mut Report) {
     budget(&config.budget, report);
     let listen = listen::check(&config.gateway.listen);
     hold("gateway.listen", listen, report);
+    telemetry(&config.telemetry, report);
+}
+
+fn telemetry(telemetry: &TelemetryConfig, report: &mut Report) {
+    let Some(endpoint) = &telemetry.otlp_endpoint else { return };
+    hold("telemetry.otlp_endpoint", base_url::check(endpoint), report);
+    if !telemetry.otlp_headers.is_empty() && !base_url::may_carry_a_key(endpoint) {
+        let mend = "write https://, or take OTEL_EXPORTER_OTLP_HEADERS out";
+        report.fault_of("telemetry.otlp_endpoint", Fault::words("the headers would travel unencrypted", mend));
+    }
 }
 
 fn provider(path: &str, name: &str, provider: &ProviderConfig, report: &mut Report) {

@@ -1,6 +1,7 @@
 //! A configuration laid out as the settings it consists of, in the file's own words.
 
 use serde_json::{Map, Value, json};
+use url::Url;
 
 use crate::types::{NanoUsd, Price, Rates};
 
@@ -228,11 +229,26 @@ fn of_surroundings(settings: &mut Vec<Setting>, config: &Config) {
     }
     Table::new(settings, "cache".to_owned()).add("enabled", config.cache.enabled);
     let mut table = Table::new(settings, "store".to_owned());
-    table.add_some("path", config.store.path.as_ref().map(|path| path.display().to_string()));
+    match &config.store.path {
+        Some(file) => table.add("path", file.display().to_string()),
+        None => table.add("path", false),
+    }
+    table.add("keep_requests", config.store.keep_requests);
+    table.add("keep", length_text(config.store.keep));
     table.add_some("shared", config.store.shared.as_deref());
     let mut table = Table::new(settings, "gateway".to_owned());
     table.add("listen", config.gateway.listen.as_str());
+    table.add_some("keys", config.gateway.keys.as_ref().map(|path| path.display().to_string()));
     table.add("log_requests", config.log_requests);
+    table.add("log_format", config.gateway.log_format.name());
+    let telemetry = &config.telemetry;
+    let mut table = Table::new(settings, "telemetry".to_owned());
+    table.add_some("otlp_endpoint", telemetry.otlp_endpoint.as_ref().map(Url::as_str));
+    let headers: Vec<&str> = telemetry.otlp_headers.iter().map(|(name, _)| name.as_str()).collect();
+    if !headers.is_empty() {
+        table.remark(format!("with the headers {}", headers.join(", ")));
+    }
+    table.add("service_name", telemetry.service_name.as_str());
 }
 
 fn model(model: &ModelConfig) -> Value {

@@ -23,6 +23,9 @@ use super::variables::{self, Variables, Wishes};
 /// What the file is called.
 pub(super) const FILE_NAME: &str = "backstop.toml";
 
+/// What the file of the gateway's keys is called where nothing is said.
+const KEYS_NAME: &str = "gateway-keys.json";
+
 /// A configuration in order, and how it came about.
 #[derive(Debug, Clone)]
 pub struct Loaded {
@@ -46,6 +49,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     let environment = Environment::gather(sources, &mut report);
     let mut config = Config::new();
     config.sandbox.compile_cache = sources.cache_directory.as_deref().map(|folder| folder.join("components"));
+    config.store.path = sources.data_directory.as_deref().map(|folder| folder.join("backstop.db"));
 
     let found = find_file(sources, &environment, &mut report);
     let from_file = match &found {
@@ -67,6 +71,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     }
     let unsound = build(drafts, &mut config, &environment, &mut report);
     sources.overrides.apply(&mut config, &sources.directory, &mut report);
+    place_keys(&mut config, sources);
     finish(&mut config);
     catalogue::look_up(&mut config, sources.now);
     if is_readable {
@@ -112,6 +117,14 @@ impl Loaded {
         );
         let problem = Problem { place: Origin::Default, setting: String::new(), value: None, what, mend };
         Err(ConfigError { problems: vec![problem] })
+    }
+}
+
+/// Puts the gateway's keys beside the store, wherever that is.
+fn place_keys(config: &mut Config, sources: &Sources) {
+    if config.gateway.keys.is_none() {
+        let folder = config.store.path.as_deref().and_then(Path::parent).or(sources.data_directory.as_deref());
+        config.gateway.keys = folder.map(|folder| folder.join(KEYS_NAME));
     }
 }
 

@@ -20,6 +20,7 @@ mod key;
 mod base_url;
 mod header;
 mod listen;
+mod collector;
 mod strategy_name;
 mod value;
 mod units;
@@ -50,9 +51,10 @@ pub use presets::{InitError, PRESETS, Preset, init, preset};
 pub use problem::{ConfigError, Notice, Problem};
 pub use settings::{
     ApiKey, BreakerConfig, BreakerScope, BudgetConfig, CacheConfig, Config, CooldownConfig, Credentials, GatewayConfig,
-    GenerationDefaults, HoldBack, Limits, Listing, ModelConfig, OnInterrupt, Protocol, ProviderConfig, Purpose,
-    RetryConfig, RouteConfig, SandboxConfig, StoreConfig, StrategyRef, TargetRef, Timeouts, UnknownPrice,
+    GenerationDefaults, HoldBack, Limits, Listing, LogFormat, ModelConfig, OnInterrupt, Protocol, ProviderConfig,
+    Purpose, RetryConfig, RouteConfig, SandboxConfig, StoreConfig, StrategyRef, TargetRef, TelemetryConfig, Timeouts,
+    UnknownPrice,
 };
-pub use show::{show, show_json};
+pub use show::{show, show_json, show_values};
 pub use sources::Sources;
 pub use strategy_name::built_in_strategy;

@@ -37,6 +37,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// The HTTP front door.
     pub gateway: GatewayConfig,
+    /// Where traces and metrics are sent.
+    pub telemetry: TelemetryConfig,
     /// Whether each request leaves a line in the log (`LLM_LOG_REQUESTS`).
     pub log_requests: bool,
 }
@@ -354,11 +356,15 @@ pub struct CacheConfig {
     pub enabled: bool,
 }
 
-/// Where the ledger and the records live.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// Where the records of requests, and what was spent, outlive the process.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreConfig {
-    /// The file; the platform's data directory where nothing is said.
+    /// The file; `None` is nowhere. Loaded configurations name one in the platform's data folder.
     pub path: Option<PathBuf>,
+    /// Records that are kept at most. 100,000.
+    pub keep_requests: u64,
+    /// How long records are kept. 30 days.
+    pub keep: Duration,
     /// A store shared by several instances.
     pub shared: Option<String>,
 }
@@ -368,6 +374,37 @@ pub struct StoreConfig {
 pub struct GatewayConfig {
     /// Where it listens. `127.0.0.1:7878`.
     pub listen: String,
+    /// The file of its own keys; `gateway-keys.json` beside the store where nothing is said. `None` is no keys at all.
+    pub keys: Option<PathBuf>,
+    /// How the lines of its log are written.
+    pub log_format: LogFormat,
+}
+
+/// How a log's lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line, for programs.
+    Json,
+}
+
+/// Where traces and metrics are sent, in OpenTelemetry's protocol.
+#[derive(Debug, Clone)]
+pub struct TelemetryConfig {
+    /// The collector, such as `http://127.0.0.1:4318` (`OTEL_EXPORTER_OTLP_ENDPOINT`); `None` is nowhere.
+    pub otlp_endpoint: Option<Url>,
+    /// Headers for it, which often hold keys (`OTEL_EXPORTER_OTLP_HEADERS`): name and value.
+    pub otlp_headers: Vec<(String, SecretString)>,
+    /// What this program is called there. `backstop`.
+    pub service_name: String,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self { path: None, keep_requests: 100_000, keep: Duration::from_secs(30 * 24 * 3_600), shared: None }
+    }
 }
 
 impl ProviderConfig {
@@ -501,6 +538,7 @@ impl Config {
             cache: CacheConfig::default(),
             store: StoreConfig::default(),
             gateway: GatewayConfig::default(),
+            telemetry: TelemetryConfig::default(),
             log_requests: true,
         }
     }
@@ -606,6 +644,26 @@ impl Default for SandboxConfig {
 
 impl Default for GatewayConfig {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:7878".to_owned() }
+        Self { listen: "127.0.0.1:7878".to_owned(), keys: None, log_format: LogFormat::default() }
+    }
+}
+
+impl Default for TelemetryConfig {
+    fn default() -> Self {
+        Self { otlp_endpoint: None, otlp_headers: Vec::new(), service_name: "backstop".to_owned() }
+    }
+}
+
+impl LogFormat {
+    /// All formats.
+    pub const ALL: [Self; 2] = [Self::Text, Self::Json];
+
+    /// The format's name in the file and on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
     }
 }

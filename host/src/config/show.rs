@@ -7,21 +7,33 @@ use serde_json::{Map, Value, json};
 use super::effective::{Setting, settings};
 use super::load::Loaded;
 use super::origin::{Origin, quoted, shown_key};
+use super::settings::Config;
 
 /// Every value in effect as TOML, each with its origin behind it. Of keys the variables' names are shown, and no character.
 #[must_use]
 pub fn show(loaded: &Loaded) -> String {
+    lay_out(&loaded.config, |setting| Some(comment(setting, loaded)))
+}
+
+/// Every value in effect as TOML, without a word on where it came from.
+#[must_use]
+pub fn show_values(config: &Config) -> String {
+    lay_out(config, |setting| setting.remark.as_ref().map(|remark| remark.replace(['\n', '\r'], " ")))
+}
+
+fn lay_out(config: &Config, comment: impl Fn(&Setting) -> Option<String>) -> String {
     let mut shown = String::new();
     let mut table = String::new();
-    for setting in settings(&loaded.config) {
+    for setting in settings(config) {
         if setting.table != table {
             let gap = if shown.is_empty() { "" } else { "\n" };
             let _ = writeln!(shown, "{gap}[{}]", setting.table);
             table.clone_from(&setting.table);
         }
-        let _ = match &setting.value {
-            Some(value) => writeln!(shown, "{} = {}  # {}", setting.key, toml(value), comment(&setting, loaded)),
-            None => writeln!(shown, "# {} is not set", setting.key),
+        let _ = match (&setting.value, comment(&setting)) {
+            (Some(value), Some(comment)) => writeln!(shown, "{} = {}  # {comment}", setting.key, toml(value)),
+            (Some(value), None) => writeln!(shown, "{} = {}", setting.key, toml(value)),
+            (None, _) => writeln!(shown, "# {} is not set", setting.key),
         };
     }
     shown

@@ -5,7 +5,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use secrecy::SecretString;
 
+use super::load::FILE_NAME;
 use super::overrides::Overrides;
 use crate::clock::{Clock, SystemClock};
 
@@ -18,6 +20,8 @@ pub struct Sources {
     pub directory: PathBuf,
     /// The folder in which `backstop.toml` is looked for next: Backstop's own in the platform's configuration folder.
     pub user_directory: Option<PathBuf>,
+    /// The folder for what is to last: Backstop's own in the platform's data folder.
+    pub data_directory: Option<PathBuf>,
     /// The folder for what can be made again: Backstop's own in the platform's cache folder.
     pub cache_directory: Option<PathBuf>,
     /// The variables.
@@ -38,11 +42,29 @@ impl Sources {
             file: None,
             directory: std::env::current_dir().unwrap_or_else(|_| PathBuf::from(".")),
             user_directory: platform.as_ref().map(|folders| own(folders.config_dir())),
+            data_directory: platform.as_ref().map(|folders| own(folders.data_local_dir())),
             cache_directory: platform.as_ref().map(|folders| own(folders.cache_dir())),
             environment: std::env::vars_os().collect(),
             overrides: Overrides::default(),
             now: SystemClock::start().wall(),
         }
+    }
+
+    /// The files a configuration may come from: whoever looks at them notices when it changes.
+    #[must_use]
+    pub fn files(&self) -> Vec<PathBuf> {
+        let named = self.file.iter().map(|file| self.directory.join(file));
+        let user = self.user_directory.iter().map(|folder| folder.join(FILE_NAME));
+        let looked_for = std::iter::once(self.directory.join(FILE_NAME)).chain(user);
+        let files: Vec<_> = if self.file.is_some() { named.collect() } else { looked_for.collect() };
+        files.into_iter().chain([self.directory.join(".env")]).collect()
+    }
+
+    /// A gateway's admin key, for commands that speak to one.
+    #[must_use]
+    pub fn admin_key(&self) -> Option<SecretString> {
+        let found = self.environment.iter().find(|(name, _)| name == "BACKSTOP_ADMIN_KEY");
+        found.and_then(|(_, value)| value.to_str()).map(SecretString::from)
     }
 
     /// Sources that see nothing but a folder and these variables, in October 2026.
@@ -64,6 +86,7 @@ impl fmt::Debug for Sources {
             .field("file", &self.file)
             .field("directory", &self.directory)
             .field("user_directory", &self.user_directory)
+            .field("data_directory", &self.data_directory)
             .field("cache_directory", &self.cache_directory)
             .field("environment", &format_args!("{} variables", self.environment.len()))
             .field("overrides", &self.overrides)

@@ -13,16 +13,21 @@ use tokio::net::TcpListener;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::accounting::store::Store;
 use crate::client::Backstop;
 use crate::clock::{Clock, SystemClock};
+use crate::telemetry::Metrics;
 
+use super::admin::Admin;
 use super::bounds::Bounds;
 use super::connection;
+use super::keys::Keys;
 use super::reception::Reception;
+use super::reload::{Reload, Reloader};
 
 /// An endpoint in OpenAI's shape in front of a [`Backstop`].
 ///
-/// It knows no keys: whoever reaches the address spends the operator's money. Bind it to loopback.
+/// Without keys of its own, whoever reaches the address spends the operator's money: then it listens on loopback alone.
 ///
 /// ```no_run
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
@@ -39,39 +44,91 @@ pub struct Gateway {
     listener: TcpListener,
     address: SocketAddr,
     backstop: Backstop,
+    keys: Keys,
     bounds: Bounds,
     clock: Arc<dyn Clock>,
+    metrics: Option<Arc<Metrics>>,
+    store: Option<Arc<Store>>,
+    reload: Option<Reload>,
 }
 
 /// The gateway cannot listen at an address.
 #[derive(Debug, Error)]
-#[error("cannot listen on {address}: {}", reason(.source))]
-pub struct BindError {
-    /// Where it was to listen.
-    pub address: SocketAddr,
-    /// The system's own words.
-    pub source: io::Error,
+pub enum BindError {
+    /// The system does not let it.
+    #[error("cannot listen on {address}: {}", reason(.source))]
+    Refused {
+        /// Where it was to listen.
+        address: SocketAddr,
+        /// The system's own words.
+        source: io::Error,
+    },
+    /// Others would reach it, and spend the operator's money.
+    #[error(
+        "cannot listen on {address}: beyond this machine the gateway needs keys; make one: backstop keys create NAME"
+    )]
+    NeedsKeys {
+        /// Where it was to listen.
+        address: SocketAddr,
+    },
 }
 
 /// How long nobody is let in after the system has refused to let somebody in: mostly it is out of file descriptors.
 const BREATH: Duration = Duration::from_millis(20);
 
 impl Gateway {
-    /// Listens at an address; port 0 is any free one. Nobody is let in before [`Gateway::serve`].
+    /// Listens at an address of loopback and asks for no keys; port 0 is any free one. Nobody is let in before
+    /// [`Gateway::serve`].
     ///
     /// # Errors
-    /// When the address is in use, not this machine's, or not allowed.
+    /// When the address is in use, not this machine's, not allowed, or beyond loopback.
     pub async fn bind(address: SocketAddr, backstop: Backstop) -> Result<Self, BindError> {
-        let fault = |source| BindError { address, source };
+        Self::bind_with_keys(address, backstop, Keys::none()).await
+    }
+
+    /// Listens at any address and asks for keys, where there are some.
+    ///
+    /// # Errors
+    /// As [`Gateway::bind`]; beyond loopback there must be a live key.
+    pub async fn bind_with_keys(address: SocketAddr, backstop: Backstop, keys: Keys) -> Result<Self, BindError> {
+        let clock = Arc::new(SystemClock::start());
+        let is_here = address.ip().is_loopback();
+        if !is_here && keys.live(clock.wall()) == 0 {
+            return Err(BindError::NeedsKeys { address });
+        }
+        let keys = if is_here { keys } else { keys.or_nobody() };
+        let fault = |source| BindError::Refused { address, source };
         let listener = TcpListener::bind(address).await.map_err(fault)?;
         let address = listener.local_addr().map_err(fault)?;
-        Ok(Self { listener, address, backstop, bounds: Bounds::default(), clock: Arc::new(SystemClock::start()) })
+        let bounds = Bounds::default();
+        Ok(Self { listener, address, backstop, keys, bounds, clock, metrics: None, store: None, reload: None })
+    }
+
+    /// Has the admin API tell of requests and spend from a store, which must be told of them by the same [`Backstop`].
+    #[must_use]
+    pub fn with_store(mut self, store: Arc<Store>) -> Self {
+        self.store = Some(store);
+        self
+    }
+
+    /// Takes up a configuration that changes while it serves.
+    #[must_use]
+    pub fn with_reload(mut self, reload: Reload) -> Self {
+        self.reload = Some(reload);
+        self
     }
 
     /// Sets other bounds for clients.
     #[must_use]
     pub fn with_bounds(mut self, bounds: Bounds) -> Self {
         self.bounds = bounds;
+        self
+    }
+
+    /// Shows these counters at `/metrics`: those that the [`Backstop`] was built to tell of its requests.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: Arc<Metrics>) -> Self {
+        self.metrics = Some(metrics);
         self
     }
 
@@ -85,7 +142,16 @@ impl Gateway {
     /// [`Bounds::grace`] allows; when the signal comes a second time, at once.
     pub async fn serve<S: Future<Output = ()>>(self, signal: impl Fn() -> S) {
         let (stop, stopping) = watch::channel(false);
-        let reception = Arc::new(Reception::new(self.backstop, self.bounds, Arc::clone(&self.clock), stopping));
+        let reloader = self.reload.map(|reload| Arc::new(Reloader::new(reload, self.backstop.clone())));
+        // Ends with this future, which owns it.
+        let mut watch = JoinSet::new();
+        reloader.iter().for_each(|reloader| drop(watch.spawn(Arc::clone(reloader).watch())));
+        let admin = Admin::new(self.backstop.clone(), self.store, reloader, stopping.clone());
+        let keys = Arc::new(self.keys);
+        let _watch = keys.watch(Arc::clone(&self.clock));
+        let clock = Arc::clone(&self.clock);
+        let reception = Reception::new(self.backstop, admin, self.bounds, clock, stopping, keys);
+        let reception = Arc::new(reception.with_metrics(self.metrics));
         let places = Arc::new(Semaphore::new(self.bounds.connections));
         let mut connections = JoinSet::new();
         {

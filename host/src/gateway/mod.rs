@@ -1,9 +1,11 @@
 //! The HTTP front door: an endpoint in OpenAI's shape, for any program that speaks to one.
 //!
 //! The way of a request: `door` accepts a connection, `connection` serves it (`pulse` ends those that keep it waiting,
-//! `framing` refuses heads that two servers would read differently); `reception` finds the endpoint by method and path;
+//! `framing` refuses heads that two servers would read differently); `reception` finds the endpoint by method and path, and
+//! `keys` lets its client in;
 //! `inbound` reads the body, `wishes` what the client asks of Backstop itself; `chat` has the library answer; `reply` writes
-//! what is said in headers, `events` the stream. `status` alone chooses statuses. `dashboard` is a page for the operator.
+//! what is said in headers, `events` the stream. `status` alone chooses statuses. `admin` is what operators see and steer, `reload` takes
+//! up a changed configuration, `dashboard` is the page that shows it all.
 
 mod door;
 mod bounds;
@@ -12,17 +14,22 @@ mod pulse;
 mod framing;
 mod stream_io;
 mod reception;
+pub mod keys;
 mod inbound;
 mod sound_json;
 mod wishes;
 mod chat;
 mod models;
+mod admin;
+mod reload;
 mod refusal;
 mod status;
 mod reply;
+mod held;
 mod events;
 #[cfg_attr(not(test), expect(dead_code, reason = "the reception does not show it yet"))]
 mod dashboard;
 
 pub use bounds::Bounds;
 pub use door::{BindError, Gateway};
+pub use reload::Reload;

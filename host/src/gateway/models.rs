@@ -8,9 +8,12 @@ use crate::client::Backstop;
 use crate::config::Config;
 use crate::guard::ProviderState;
 
-/// The list in OpenAI's shape. Models that cannot be asked before an operator does something about it are left out.
-pub(super) fn list(backstop: &Backstop) -> Value {
-    let routes = backstop.routes();
+use super::keys::Caller;
+
+/// The list in OpenAI's shape, for a client who may use some routes. Models that cannot be asked before an operator does something about it are left out.
+pub(super) fn list(backstop: &Backstop, caller: &Caller) -> Value {
+    let mut routes = backstop.routes();
+    routes.retain(|route| caller.may_use(&route.route));
     let usable = usable(backstop);
     let default = routes.iter().find(|route| *route.route == *Config::DEFAULT_ROUTE);
     let targets = default.into_iter().flat_map(|route| route.primary.iter().chain(&route.fallbacks));

@@ -4,7 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use futures_util::FutureExt;
-use http::header::ORIGIN;
+use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, Method, Request, StatusCode};
 use hyper::body::Incoming;
 use serde_json::json;
@@ -15,9 +15,13 @@ use crate::client::Backstop;
 use crate::clock::Clock;
 use crate::random::Random;
 use crate::router::RouteError;
-use crate::types::{RequestId, TargetName};
+use crate::telemetry::Metrics;
+use crate::types::{ChatRequest, RequestId, TargetName};
 
+use super::admin::Admin;
 use super::bounds::Bounds;
+use super::held::Held;
+use super::keys::{Caller, Keys, Purpose};
 use super::refusal::Refusal;
 use super::reply::{Origin, Reply};
 use super::{chat, inbound, models, status};
@@ -25,10 +29,13 @@ use super::{chat, inbound, models, status};
 /// What all connections share.
 pub(super) struct Reception {
     pub(super) backstop: Backstop,
+    admin: Admin,
     pub(super) bounds: Bounds,
     pub(super) clock: Arc<dyn Clock>,
     /// Whether the gateway is stopping.
     pub(super) stopping: watch::Receiver<bool>,
+    keys: Arc<Keys>,
+    metrics: Option<Arc<Metrics>>,
     random: Random,
 }
 
@@ -39,6 +46,9 @@ enum Endpoint {
     Models,
     Alive,
     Ready,
+    Metrics,
+    /// The admin API, with the methods that this path of it takes.
+    Admin(&'static str),
 }
 
 /// Why a request has no answer.
@@ -66,7 +76,8 @@ impl Endpoint {
             "/v1/models" => Some(Self::Models),
             "/healthz" => Some(Self::Alive),
             "/readyz" => Some(Self::Ready),
-            _ => None,
+            "/metrics" => Some(Self::Metrics),
+            _ => Admin::allowed(path).map(Self::Admin),
         }
     }
 
@@ -74,26 +85,40 @@ impl Endpoint {
     fn allowed(self) -> &'static str {
         match self {
             Self::Chat => "POST, OPTIONS",
-            Self::Models | Self::Alive | Self::Ready => "GET, HEAD, OPTIONS",
+            Self::Models | Self::Alive | Self::Ready | Self::Metrics => "GET, HEAD, OPTIONS",
+            Self::Admin(allowed) => allowed,
+        }
+    }
+
+    /// What a key must be good for to be let in; `None` is anyone.
+    fn purpose(self) -> Option<Purpose> {
+        match self {
+            Self::Chat | Self::Models => Some(Purpose::Model),
+            Self::Admin(_) | Self::Metrics => Some(Purpose::Admin),
+            Self::Alive | Self::Ready => None,
         }
     }
 
     fn takes(self, method: &Method) -> bool {
-        match self {
-            Self::Chat => method == Method::POST,
-            Self::Models | Self::Alive | Self::Ready => method == Method::GET || method == Method::HEAD,
-        }
+        self.allowed().split(", ").any(|allowed| allowed == method.as_str())
     }
 }
 
 impl Reception {
     pub(super) fn new(
         backstop: Backstop,
+        admin: Admin,
         bounds: Bounds,
         clock: Arc<dyn Clock>,
         stopping: watch::Receiver<bool>,
+        keys: Arc<Keys>,
     ) -> Self {
-        Self { backstop, bounds, clock, stopping, random: Random::from_system() }
+        Self { backstop, admin, bounds, clock, stopping, keys, metrics: None, random: Random::from_system() }
+    }
+
+    pub(super) fn with_metrics(mut self, metrics: Option<Arc<Metrics>>) -> Self {
+        self.metrics = metrics;
+        self
     }
 
     /// Answers a request, whatever becomes of it: a panic costs the request it happens in, and no other.
@@ -114,23 +139,69 @@ impl Reception {
         if !endpoint.takes(request.method()) {
             return Err(Refusal::WrongMethod { allowed: endpoint.allowed() }.into());
         }
+        let caller = self.admit(endpoint, request.headers())?;
         match endpoint {
-            Endpoint::Chat => self.chat(request).await,
-            Endpoint::Models => Ok(self.tell(&models::list(&self.backstop))),
+            Endpoint::Chat => self.chat(request, &caller).await,
+            Endpoint::Models => Ok(self.tell(&models::list(&self.backstop, &caller))),
             Endpoint::Alive => Ok(self.tell(&json!({"status": "ok"}))),
             Endpoint::Ready if *self.stopping.borrow() => Err(Refusal::Stopping.into()),
             Endpoint::Ready => Ok(self.tell(&json!({"status": "ready"}))),
+            Endpoint::Metrics => self.metrics(),
+            Endpoint::Admin(_) => self.administer(request, &caller).await,
         }
     }
 
-    async fn chat(&self, request: Request<Incoming>) -> Result<Reply, Unanswered> {
+    async fn administer(&self, request: Request<Incoming>, caller: &Caller) -> Result<Reply, Unanswered> {
         let (head, body) = request.into_parts();
-        check_page(&head.headers)?;
+        if caller.is_anyone() {
+            check_page(&head.headers)?;
+            check_host(&head.headers)?;
+        }
+        let body = inbound::read(body, &self.bounds, &*self.clock).await?;
+        let answered = self.admin.answer(&head.method, &head.uri, &head.headers, &body).await;
+        Ok(answered.map_err(|error| Refusal::Admin(Box::new(error)))?.with_origin(&self.nobody()))
+    }
+
+    /// Lets a client in.
+    fn admit(&self, endpoint: Endpoint, headers: &HeaderMap) -> Result<Caller, Refusal> {
+        match endpoint.purpose() {
+            Some(purpose) => Ok(self.keys.admit(headers, purpose, self.clock.wall())?),
+            None => Ok(Caller::anyone()),
+        }
+    }
+
+    /// Holds a request to what its caller's key may do, and notes whose it is.
+    fn begin(&self, caller: &Caller, request: &mut ChatRequest) -> Result<Held, Refusal> {
+        // To estimate takes a look at every message.
+        let tokens = if caller.is_anyone() { 0 } else { most_tokens(request) };
+        let route = self.backstop.route_of(request.model.as_deref());
+        let place = caller.begin(route, tokens, &mut request.labels, self.clock.now())?;
+        Ok(Held::new(place, self.backstop.clone(), Arc::clone(&self.clock)))
+    }
+
+    async fn chat(&self, request: Request<Incoming>, caller: &Caller) -> Result<Reply, Unanswered> {
+        let (head, body) = request.into_parts();
+        if caller.is_anyone() {
+            check_page(&head.headers)?;
+        }
         inbound::check_type(&head.headers)?;
         let body = inbound::read(body, &self.bounds, &*self.clock).await?;
-        let request = chat::parse(&body, &head.headers)?;
+        let mut request = chat::parse(&body, &head.headers)?;
         drop(body);
-        Ok(chat::answer(&self.backstop, request).await?)
+        let held = self.begin(caller, &mut request)?;
+        match chat::answer(&self.backstop, request).await {
+            Ok(reply) => Ok(reply.holding(held)),
+            Err(error) => {
+                held.unused();
+                Err(error.into())
+            }
+        }
+    }
+
+    fn metrics(&self) -> Result<Reply, Unanswered> {
+        let metrics = self.metrics.as_ref().ok_or(Refusal::NoSuchPath)?;
+        let text = metrics.render(&self.backstop.status(), self.clock.wall());
+        Ok(Reply::of_text(Metrics::CONTENT_TYPE, text).with_origin(&self.nobody()))
     }
 
     fn tell(&self, said: &serde_json::Value) -> Reply {
@@ -141,8 +212,10 @@ impl Reception {
         let (status, origin) = (status::of_refusal(refusal), self.nobody());
         tracing::info!(id = %origin.id, status = status.as_u16(), "refused: {refusal}");
         let reply = Reply::of_json(status, &refusal.to_json()).with_origin(&origin);
-        match refusal {
-            Refusal::WrongMethod { allowed } => reply.with_allowed(allowed),
+        match (refusal, status::retry_after_refusal(refusal)) {
+            (Refusal::WrongMethod { allowed }, _) => reply.with_allowed(allowed),
+            (_, Some(seconds)) => reply.with_retry_after(seconds),
+            _ if status == StatusCode::UNAUTHORIZED => reply.with_challenge(),
             _ => reply,
         }
     }
@@ -178,15 +251,32 @@ impl Reception {
     }
 }
 
+/// The tokens a request may take, as far as it says so itself.
+fn most_tokens(request: &ChatRequest) -> u64 {
+    let needs = request.needs();
+    u64::from(needs.input_tokens) + u64::from(needs.max_output_tokens.unwrap_or(0))
+}
+
 /// Refuses pages of other sites, which a browser on this machine would otherwise let spend the operator's money: by a name of
 /// theirs that leads here, a browser lets them read the replies, too.
 fn check_page(headers: &HeaderMap) -> Result<(), Refusal> {
     let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
     let url = origin.to_str().ok().and_then(|origin| Url::parse(origin).ok());
-    let is_here = url.as_ref().and_then(Url::host).is_some_and(|host| match host {
+    if url.as_ref().is_some_and(is_here) { Ok(()) } else { Err(Refusal::ForeignPage) }
+}
+
+/// Refuses calls to a name of somebody else's that leads here: a browser takes the page behind it to be of this origin, and
+/// says nothing of it when it only reads.
+fn check_host(headers: &HeaderMap) -> Result<(), Refusal> {
+    let Some(host) = headers.get(HOST) else { return Ok(()) };
+    let url = host.to_str().ok().and_then(|host| Url::parse(&format!("http://{host}/")).ok());
+    if url.as_ref().is_some_and(is_here) { Ok(()) } else { Err(Refusal::ForeignPage) }
+}
+
+fn is_here(url: &Url) -> bool {
+    url.host().is_some_and(|host| match host {
         Host::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
         Host::Ipv4(address) => address.is_loopback(),
         Host::Ipv6(address) => address.is_loopback(),
-    });
-    if is_here { Ok(()) } else { Err(Refusal::ForeignPage) }
+    })
 }

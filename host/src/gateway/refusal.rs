@@ -5,6 +5,9 @@ use thiserror::Error;
 
 use crate::types::ParseRequestError;
 
+use super::admin::AdminError;
+use super::keys::Denied;
+
 /// A request that goes no further. Worded for the client who sent it.
 #[derive(Debug, Error)]
 pub(super) enum Refusal {
@@ -17,6 +20,8 @@ pub(super) enum Refusal {
     },
     #[error("a web page of another origin may not use this gateway")]
     ForeignPage,
+    #[error(transparent)]
+    Denied(#[from] Denied),
     #[error("the body must be JSON, and `content-type` must say so: application/json")]
     NotJson,
     #[error("the body must not be compressed")]
@@ -38,6 +43,8 @@ pub(super) enum Refusal {
         /// What is wrong with it.
         fault: String,
     },
+    #[error(transparent)]
+    Admin(Box<AdminError>),
     #[error("the gateway is stopping")]
     Stopping,
     #[error("something went wrong inside the gateway; its log says more")]
@@ -47,18 +54,32 @@ pub(super) enum Refusal {
 impl Refusal {
     /// The refusal in the shape of OpenAI's errors.
     pub(super) fn to_json(&self) -> Value {
-        json!({"error": {
+        let mut error = json!({
             "message": self.to_string(),
             "type": self.kind(),
             "code": self.code(),
             "param": self.param(),
             "attempts": [],
-        }})
+        });
+        let problems = self.problems();
+        if let (false, Some(fields)) = (problems.is_empty(), error.as_object_mut()) {
+            fields.insert("problems".to_owned(), problems.into());
+        }
+        json!({"error": error})
+    }
+
+    /// Everything that is wrong with a configuration that is refused.
+    fn problems(&self) -> Vec<String> {
+        match self {
+            Self::Admin(error) => error.problems(),
+            _ => Vec::new(),
+        }
     }
 
     fn kind(&self) -> &'static str {
         match self {
             Self::Panicked | Self::Stopping => "server_error",
+            Self::Denied(denied) => kind_of_denied(denied),
             Self::NoSuchPath
             | Self::WrongMethod { .. }
             | Self::ForeignPage
@@ -69,6 +90,7 @@ impl Refusal {
             | Self::BrokeOff(_)
             | Self::Unsound(_)
             | Self::NotARequest(_)
+            | Self::Admin(_)
             | Self::Wish { .. } => "invalid_request_error",
         }
     }
@@ -78,12 +100,14 @@ impl Refusal {
             Self::NoSuchPath => "unknown_url",
             Self::WrongMethod { .. } => "method_not_allowed",
             Self::ForeignPage => "foreign_origin",
+            Self::Denied(denied) => code_of_denied(denied),
             Self::NotJson | Self::Compressed => "unsupported_content",
             Self::TooLong { .. } => "request_too_large",
             Self::TooSlow => "request_timeout",
             Self::BrokeOff(_) => "incomplete_body",
             Self::Unsound(_) => "invalid_json",
             Self::NotARequest(_) | Self::Wish { .. } => "invalid_request",
+            Self::Admin(error) => error.code(),
             Self::Stopping => "stopping",
             Self::Panicked => "internal_error",
         }
@@ -94,10 +118,12 @@ impl Refusal {
             Self::NotARequest(ParseRequestError::NoMessages) => Some("messages"),
             Self::NotARequest(ParseRequestError::WrongType { field, .. }) => Some(field),
             Self::Wish { field, .. } => Some(field),
+            Self::Admin(error) => error.param(),
             Self::NotARequest(ParseRequestError::NotAnObject(_))
             | Self::NoSuchPath
             | Self::WrongMethod { .. }
             | Self::ForeignPage
+            | Self::Denied(_)
             | Self::NotJson
             | Self::Compressed
             | Self::TooLong { .. }
@@ -107,5 +133,24 @@ impl Refusal {
             | Self::Stopping
             | Self::Panicked => None,
         }
+    }
+}
+
+fn kind_of_denied(denied: &Denied) -> &'static str {
+    match denied {
+        Denied::NoKey | Denied::UnknownKey | Denied::Expired | Denied::Revoked => "authentication_error",
+        Denied::SeveralKeys => "invalid_request_error",
+        Denied::NotAdmin | Denied::Route { .. } => "permission_error",
+        Denied::Limited { .. } => "rate_limit_error",
+    }
+}
+
+fn code_of_denied(denied: &Denied) -> &'static str {
+    match denied {
+        Denied::NoKey | Denied::UnknownKey | Denied::Expired | Denied::Revoked => "invalid_api_key",
+        Denied::SeveralKeys => "ambiguous_api_key",
+        Denied::NotAdmin => "admin_required",
+        Denied::Route { .. } => "route_not_allowed",
+        Denied::Limited { .. } => "rate_limit_exceeded",
     }
 }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::Stream;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use serde_json::Value;
@@ -16,6 +16,7 @@ use crate::router::{Answer, AnswerStream};
 use crate::types::{NanoUsd, RequestId, TargetName};
 
 use super::events::events;
+use super::held::Held;
 use super::pulse::Running;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-backstop-request-id");
@@ -29,6 +30,8 @@ const DEGRADED: HeaderName = HeaderName::from_static("x-backstop-degraded");
 /// A reply, not yet sent.
 pub(super) struct Reply {
     response: Response<ReplyBody>,
+    /// The request it answers, where it has a name.
+    id: Option<RequestId>,
 }
 
 /// How a reply came about.
@@ -46,6 +49,8 @@ pub(super) struct ReplyBody {
     content: Content,
     /// Held for its drop: the request runs until then.
     _running: Option<Running>,
+    /// Dropped after the content, whose end tells what the request took.
+    held: Option<Held>,
 }
 
 enum Content {
@@ -84,8 +89,19 @@ impl Reply {
             .with_origin(&origin)
     }
 
+    /// Events that are no provider's.
+    pub(super) fn of_events(events: impl Stream<Item = Bytes> + Send + 'static) -> Self {
+        Self::new(StatusCode::OK, Content::Events(Box::pin(events)))
+            .with_type("text/event-stream; charset=utf-8")
+            .with(CACHE_CONTROL, HeaderValue::from_static("no-cache"))
+    }
+
     pub(super) fn of_json(status: StatusCode, body: &Value) -> Self {
         Self::new(status, Content::Whole(Bytes::from(body.to_string()))).with_type("application/json")
+    }
+
+    pub(super) fn of_text(content_type: &'static str, text: String) -> Self {
+        Self::new(StatusCode::OK, Content::Whole(Bytes::from(text))).with_type(content_type)
     }
 
     /// Nothing but the methods a path takes.
@@ -97,12 +113,18 @@ impl Reply {
         self.with(ALLOW, HeaderValue::from_static(allowed))
     }
 
+    /// Says how to be let in.
+    pub(super) fn with_challenge(self) -> Self {
+        self.with(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+    }
+
     pub(super) fn with_retry_after(self, seconds: u64) -> Self {
         self.with(RETRY_AFTER, HeaderValue::from(seconds))
     }
 
     /// Says how it came about.
     pub(super) fn with_origin(mut self, origin: &Origin) -> Self {
+        self.id = Some(origin.id);
         let headers = self.response.headers_mut();
         say(headers, REQUEST_ID, &origin.id.to_string());
         headers.insert(ATTEMPTS, HeaderValue::from(origin.attempts));
@@ -122,6 +144,13 @@ impl Reply {
         self
     }
 
+    /// Has the request take up its place within its key's limits until the reply has gone.
+    pub(super) fn holding(mut self, mut held: Held) -> Self {
+        held.id = self.id;
+        self.response.body_mut().held = Some(held);
+        self
+    }
+
     /// The reply as it is sent; the request runs until its body has gone.
     pub(super) fn keeping(self, running: Running) -> Response<ReplyBody> {
         let mut response = self.response;
@@ -130,9 +159,9 @@ impl Reply {
     }
 
     fn new(status: StatusCode, content: Content) -> Self {
-        let mut response = Response::new(ReplyBody { content, _running: None });
+        let mut response = Response::new(ReplyBody { content, _running: None, held: None });
         *response.status_mut() = status;
-        Self { response }
+        Self { response, id: None }
     }
 
     fn with_type(self, content_type: &'static str) -> Self {

@@ -7,6 +7,8 @@ use http::StatusCode;
 use crate::router::RouteError;
 use crate::types::{AttemptRecord, Effect};
 
+use super::admin::AdminError;
+use super::keys::Denied;
 use super::refusal::Refusal;
 
 /// The status of a request that nobody could serve.
@@ -33,14 +35,45 @@ pub(super) fn of_refusal(refusal: &Refusal) -> StatusCode {
         Refusal::NoSuchPath => StatusCode::NOT_FOUND,
         Refusal::WrongMethod { .. } => StatusCode::METHOD_NOT_ALLOWED,
         Refusal::ForeignPage => StatusCode::FORBIDDEN,
+        Refusal::Denied(denied) => of_denied(denied),
         Refusal::NotJson | Refusal::Compressed => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Refusal::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Refusal::TooSlow => StatusCode::REQUEST_TIMEOUT,
         Refusal::BrokeOff(_) | Refusal::Unsound(_) | Refusal::NotARequest(_) | Refusal::Wish { .. } => {
             StatusCode::BAD_REQUEST
         }
+        Refusal::Admin(error) => of_admin(error),
         Refusal::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn of_admin(error: &AdminError) -> StatusCode {
+    match error {
+        AdminError::NotFound { .. } => StatusCode::NOT_FOUND,
+        AdminError::Invalid { .. } => StatusCode::BAD_REQUEST,
+        AdminError::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        AdminError::NoSource => StatusCode::CONFLICT,
+        AdminError::Refused(_) | AdminError::Change(_) => StatusCode::UNPROCESSABLE_ENTITY,
+        AdminError::Store(_) | AdminError::Unwritable(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        AdminError::Interrupted => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+fn of_denied(denied: &Denied) -> StatusCode {
+    match denied {
+        Denied::NoKey | Denied::UnknownKey | Denied::Expired | Denied::Revoked => StatusCode::UNAUTHORIZED,
+        Denied::SeveralKeys => StatusCode::BAD_REQUEST,
+        Denied::NotAdmin | Denied::Route { .. } => StatusCode::FORBIDDEN,
+        Denied::Limited { .. } => StatusCode::TOO_MANY_REQUESTS,
+    }
+}
+
+/// In how many seconds a request that its key's limits kept out may come again.
+pub(super) fn retry_after_refusal(refusal: &Refusal) -> Option<u64> {
+    match refusal {
+        Refusal::Denied(Denied::Limited { wait, .. }) => Some(whole_seconds(*wait)),
+        _ => None,
     }
 }
 

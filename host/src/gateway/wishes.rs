@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use jiff::SignedDuration;
 use serde::Deserialize;
 
-use crate::types::ChatRequest;
+use crate::types::{ChatRequest, TraceParent};
 
 use super::refusal::Refusal;
 
@@ -67,6 +67,8 @@ pub(super) fn grant(request: &mut ChatRequest, headers: &HeaderMap) -> Result<()
     request.purpose = wishes.purpose;
     request.fallback_text = wishes.fallback_text;
     request.deadline = wishes.timeout.map(Timeout::length).transpose()?;
+    let parent = headers.get("traceparent").and_then(|value| value.to_str().ok());
+    request.parent = parent.and_then(TraceParent::parse);
     Ok(())
 }
 

@@ -121,6 +121,15 @@ impl Breaker {
         }
     }
 
+    /// Goes on where another has come to. Its probe, if one is under way, is not waited for: the next call probes.
+    pub(super) fn inherit(&mut self, old: &Self) {
+        self.in_a_row = old.in_a_row;
+        self.go(match old.phase {
+            Phase::Probing { until, pause } => Phase::Open { until, pause },
+            phase @ (Phase::Closed | Phase::Open { .. }) => phase,
+        });
+    }
+
     fn open(&mut self, pause: Duration, now: Moment) {
         let pause = pause.min(self.rules.longest_pause);
         self.go(Phase::Open { until: now + pause, pause });

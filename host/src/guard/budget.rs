@@ -85,6 +85,13 @@ impl Budget {
         }
     }
 
+    /// Goes by another's limits from now on; what is spent and reserved stays.
+    pub(super) fn take_limits(&mut self, other: &Self) {
+        self.per_request = other.per_request;
+        self.day = Period::under(self.day.take(), other.day.clone());
+        self.month = Period::under(self.month.take(), other.month.clone());
+    }
+
     /// How the daily and monthly budgets stand.
     pub(super) fn status(&mut self, wall: Timestamp) -> Vec<BudgetStatus> {
         self.turn_over(wall);

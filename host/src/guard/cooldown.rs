@@ -112,6 +112,16 @@ impl Cooldown {
         }
     }
 
+    /// Goes on with another's rests. Its probe, if one is under way, is not waited for: the next call probes.
+    pub(super) fn inherit(&mut self, old: &Self) {
+        let turn = self.turn;
+        *self = Self { turn, ..old.clone() };
+        self.go(match old.phase {
+            Phase::Probing => Phase::Due,
+            phase @ (Phase::Clear | Phase::Due) => phase,
+        });
+    }
+
     fn go(&mut self, phase: Phase) {
         self.phase = phase;
         self.turn = self.turn.next();

@@ -38,6 +38,11 @@ impl KeyRing {
         }
     }
 
+    /// Takes all keys back into the rotation.
+    pub(super) fn forgive(&mut self) {
+        self.rejected.fill(None);
+    }
+
     /// Why a key is out of the rotation, where it is.
     pub(super) fn rejection(&self, key: usize) -> Option<FailureKind> {
         self.rejected.get(key).copied().flatten()

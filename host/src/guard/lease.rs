@@ -8,15 +8,16 @@ use jiff::Timestamp;
 
 use super::budget::Reservation;
 use super::claim::AttemptKind;
-use super::limits::{ProviderLimits, Share};
+use super::limits::{Allowance, Share};
 use super::period::{BudgetAlert, Certainty};
 use super::provider::{Book, Provider};
 use super::retry_budget::Drawn;
 use super::slot::{Role, Turns};
 use super::target::Target;
 use super::{Guard, locked};
+use crate::accounting::About;
 use crate::clock::Moment;
-use crate::types::{Effect, Failure, FailureKind, NanoUsd, Price, TargetId, Usage};
+use crate::types::{AlertKind, Effect, Failure, FailureKind, NanoUsd, Price, TargetId, Usage};
 
 /// No model answers in so many tokens: a reply that claims them is not believed.
 const MOST_TOKENS: u64 = 100_000_000;
@@ -179,13 +180,16 @@ impl Lease {
         match kind.effect() {
             Effect::DropKey => {
                 if book.keys.reject(self.key, kind) {
-                    tracing::error!(provider = %provider.name, key, %kind, "key rejected: it is not used any more");
+                    let message =
+                        format!("{}: key {key} was rejected ({kind}) and is not used any more", provider.name);
+                    self.guard.raise(AlertKind::KeyRejected, About::Provider(&provider.name), message);
                 }
             }
             Effect::DropModel => {
                 if let Some(of_model) = book.models.get_mut(model).filter(|of_model| !of_model.is_unknown) {
                     of_model.is_unknown = true;
-                    tracing::error!(target = %target.name, "unknown to its provider: it is not used any more");
+                    let message = format!("{} is unknown to its provider and is not used any more", target.name);
+                    self.guard.raise(AlertKind::ModelUnknown, About::Provider(&provider.name), message);
                 }
             }
             Effect::CoolDown | Effect::OutOfQuota | Effect::Counts | Effect::Nothing => {}
@@ -203,7 +207,9 @@ impl Lease {
             _ => Vec::new(),
         };
         for alert in &alerts {
-            tracing::warn!(budget = %alert.scope, spent = %alert.spent, limit = %alert.limit, "budget nearly used up");
+            let BudgetAlert { scope, limit, spent } = alert;
+            let message = format!("{spent} of the {scope} budget of {limit} are spent");
+            self.guard.raise(AlertKind::Budget, About::Everything, message);
         }
         Settled { cost, charge, alerts }
     }
@@ -254,7 +260,7 @@ impl Bill {
         }
     }
 
-    fn settle_limits(self, limits: &mut ProviderLimits, share: Share, now: Moment) {
+    fn settle_limits(self, limits: &mut Allowance, share: Share, now: Moment) {
         match self {
             Self::Nothing => limits.settle(share, 0, now),
             Self::Counted(usage) => limits.settle(share, usage.total(), now),

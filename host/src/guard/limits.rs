@@ -1,4 +1,4 @@
-//! The operator's limits of one provider: requests and tokens a minute, requests at once.
+//! The operator's limits of one provider, or of one of the gateway's keys: requests and tokens a minute, requests at once.
 
 use std::time::Duration;
 
@@ -10,9 +10,9 @@ use crate::config;
 /// When a place among the requests at once comes free is not known; a request that waits for one looks again after this.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
-/// What one provider may be asked at most, all its models and keys together.
+/// What one provider may be asked at most, all its models and keys together; or what one of the gateway's keys may ask.
 #[derive(Debug, Clone)]
-pub(super) struct ProviderLimits {
+pub(crate) struct Allowance {
     requests: Option<RequestWindow>,
     tokens: Option<TokenBucket>,
     at_once: Option<u32>,
@@ -22,14 +22,14 @@ pub(super) struct ProviderLimits {
 /// One request's part of the limits.
 #[derive(Debug, Clone, Copy)]
 #[must_use]
-pub(super) struct Share {
+pub(crate) struct Share {
     entered: Moment,
     tokens: u64,
 }
 
-impl ProviderLimits {
+impl Allowance {
     /// Nothing used yet.
-    pub(super) fn new(limits: config::Limits) -> Self {
+    pub(crate) fn new(limits: config::Limits) -> Self {
         Self {
             requests: limits.rpm.map(RequestWindow::new),
             tokens: limits.tpm.map(TokenBucket::new),
@@ -39,7 +39,7 @@ impl ProviderLimits {
     }
 
     /// How long until a request of so many tokens may be sent, if no other comes first; `None` is now.
-    pub(super) fn wait(&mut self, tokens: u64, now: Moment) -> Option<Duration> {
+    pub(crate) fn wait(&mut self, tokens: u64, now: Moment) -> Option<Duration> {
         let is_full = self.at_once.is_some_and(|at_once| self.in_flight >= at_once);
         let waits = [
             is_full.then_some(LOOK_AGAIN),
@@ -50,7 +50,7 @@ impl ProviderLimits {
     }
 
     /// Takes a request's share.
-    pub(super) fn take(&mut self, tokens: u64, now: Moment) -> Share {
+    pub(crate) fn take(&mut self, tokens: u64, now: Moment) -> Share {
         self.in_flight = self.in_flight.saturating_add(1);
         if let Some(window) = &mut self.requests {
             window.enter(now);
@@ -62,7 +62,7 @@ impl ProviderLimits {
     }
 
     /// The request was never sent: nothing was used.
-    pub(super) fn undo(&mut self, share: Share) {
+    pub(crate) fn undo(&mut self, share: Share) {
         if let Some(window) = &mut self.requests {
             window.undo(share.entered);
         }
@@ -70,7 +70,7 @@ impl ProviderLimits {
     }
 
     /// The request has ended and took so many tokens.
-    pub(super) fn settle(&mut self, share: Share, used: u64, now: Moment) {
+    pub(crate) fn settle(&mut self, share: Share, used: u64, now: Moment) {
         if let Some(bucket) = &mut self.tokens {
             bucket.correct(share.tokens, used, now);
         }
@@ -78,7 +78,7 @@ impl ProviderLimits {
     }
 
     /// The request has ended, and how many tokens it took is not known: its estimate stands.
-    pub(super) fn leave(&mut self, _share: Share) {
+    pub(crate) fn leave(&mut self, _share: Share) {
         self.in_flight = self.in_flight.saturating_sub(1);
     }
 }
@@ -94,7 +94,7 @@ mod tests {
 
     #[test]
     fn has_no_limit_unless_told() {
-        let mut limits = ProviderLimits::new(config::Limits::default());
+        let mut limits = Allowance::new(config::Limits::default());
 
         for _ in 0..10_000 {
             let _ = limits.take(1_000_000, at(0));
@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn names_the_longest_of_its_waits() {
         let limits = config::Limits { rpm: Some(1), tpm: Some(60), ..config::Limits::default() };
-        let mut limits = ProviderLimits::new(limits);
+        let mut limits = Allowance::new(limits);
 
         let _ = limits.take(60, at(0));
 
@@ -116,7 +116,7 @@ mod tests {
     #[test]
     fn frees_the_place_of_a_request_that_ended() {
         let limits = config::Limits { concurrent: Some(1), ..config::Limits::default() };
-        let mut limits = ProviderLimits::new(limits);
+        let mut limits = Allowance::new(limits);
         let share = limits.take(1, at(0));
         assert_eq!(limits.wait(1, at(0)), Some(LOOK_AGAIN));
 
@@ -128,7 +128,7 @@ mod tests {
     #[test]
     fn uses_nothing_for_a_request_that_was_never_sent() {
         let limits = config::Limits { rpm: Some(1), tpm: Some(1), concurrent: Some(1), ..config::Limits::default() };
-        let mut limits = ProviderLimits::new(limits);
+        let mut limits = Allowance::new(limits);
         let share = limits.take(1, at(0));
 
         limits.undo(share);

@@ -25,10 +25,11 @@ mod period;
 mod retry_budget;
 mod health;
 mod preference;
+mod succession;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -36,6 +37,8 @@ use jiff::Timestamp;
 pub use claim::{AttemptKind, Claim};
 pub use denied::{Denied, Disabled};
 pub use lease::{Charge, Settled};
+#[cfg(feature = "gateway")]
+pub(crate) use limits::{Allowance, Share};
 pub use period::{BudgetAlert, BudgetScope, BudgetStatus, OverBudget};
 pub use permit::{InFlight, Permit};
 pub use status::{HealthStatus, KeyStatus, ModelStatus, ProviderState, ProviderStatus, Verdict};
@@ -46,38 +49,48 @@ use self::preference::Preference;
 use self::provider::Provider;
 use self::retry_budget::RetryBudget;
 use self::slot::Slot;
+use crate::accounting::{About, Alarm};
 use crate::clock::Moment;
 use crate::config::{Config, UnknownPrice};
-use crate::types::{FailureKind, TargetId};
+use crate::types::{AlertKind, FailureKind, TargetId};
 
 /// Breakers, cooldowns, limits, budgets and preferences of one configuration. Shared by all requests.
 #[derive(Debug)]
 pub struct Guard {
     targets: Vec<Target>,
-    providers: Vec<Provider>,
+    providers: Vec<Arc<Provider>>,
     routes: Vec<String>,
-    budget: Option<Mutex<Budget>>,
+    budget: Option<Arc<Mutex<Budget>>>,
     retries: Mutex<RetryBudget>,
     hedges: Mutex<RetryBudget>,
     preference: Mutex<Preference>,
     unknown_price: UnknownPrice,
+    alarm: Option<Arc<Alarm>>,
 }
 
 impl Guard {
     /// A guard of the configuration's targets that has seen no failure yet.
     #[must_use]
     pub fn new(config: &Config) -> Self {
-        let providers = config.providers.iter().map(|(name, settings)| Provider::new(name, settings, config));
+        let providers = config.providers.iter().map(|(name, settings)| Arc::new(Provider::new(name, settings, config)));
         Self {
             targets: targets(config),
             providers: providers.collect(),
             routes: config.routes.keys().cloned().collect(),
-            budget: Budget::new(&config.budget).map(Mutex::new),
+            budget: Budget::new(&config.budget).map(|budget| Arc::new(Mutex::new(budget))),
             retries: Mutex::new(RetryBudget::new(config.retries.ratio, config.retries.floor)),
             hedges: Mutex::new(RetryBudget::new(config.retries.hedges, 0)),
             preference: Mutex::new(Preference::new(config.routes.len())),
             unknown_price: config.budget.unknown_price,
+            alarm: None,
         }
+    }
+
+    /// Has alerts raised somewhere.
+    #[must_use]
+    pub fn with_alarm(mut self, alarm: Arc<Alarm>) -> Self {
+        self.alarm = Some(alarm);
+        self
     }
 
     /// All targets, each at its id's place.
@@ -163,10 +176,25 @@ impl Guard {
 
     /// Ends every cooldown and every breaker's pause, also those that providers asked for.
     pub fn clear_cooldowns(&self) {
-        for provider in &self.providers {
-            provider.book().slots_mut().for_each(Slot::clear);
-            provider.tell_all_probes_ended();
-        }
+        (0..self.providers.len()).for_each(|provider| self.clear(provider));
+    }
+
+    /// Ends every rest of one provider (its place in the configuration); its rejected keys and unknown models get another
+    /// chance.
+    pub fn clear(&self, provider: usize) {
+        let Some(provider) = self.providers.get(provider) else { return };
+        let mut book = provider.book();
+        book.slots_mut().for_each(Slot::clear);
+        book.give_another_chance();
+        drop(book);
+        provider.tell_all_probes_ended();
+    }
+
+    /// Leaves a provider (its place in the configuration) alone until then, with all its models and keys.
+    pub fn cool_down(&self, provider: usize, until: Moment) {
+        let Some(provider) = self.providers.get(provider) else { return };
+        provider.book().slots_mut().for_each(|slot| slot.rest_until(until));
+        provider.tell_all_probes_ended();
     }
 
     /// How every provider is doing, in declared order.
@@ -179,6 +207,12 @@ impl Guard {
     #[must_use]
     pub fn budgets(&self, wall: Timestamp) -> Vec<BudgetStatus> {
         self.budget.as_ref().map(|budget| locked(budget).status(wall)).unwrap_or_default()
+    }
+
+    fn raise(&self, kind: AlertKind, about: About<'_>, message: String) {
+        if let Some(alarm) = &self.alarm {
+            alarm.raise(kind, about, message);
+        }
     }
 
     fn find(&self, target: TargetId) -> Option<(&Target, &Provider)> {

@@ -92,6 +92,15 @@ impl Period {
         Self { status, alert_from: alert_at.map(|share| share_of(limit, share)), is_alerted: false }
     }
 
+    /// A period under another's limit, where that has one: what was spent under the old one counts.
+    pub(super) fn under(old: Option<Self>, new: Option<Self>) -> Option<Self> {
+        let Some(old) = old else { return new };
+        let new = new?;
+        let status = BudgetStatus { limit: new.status.limit, ..old.status };
+        let is_alerted = old.is_alerted && new.alert_from.is_some_and(|from| status.spent >= from);
+        Some(Self { status, alert_from: new.alert_from, is_alerted })
+    }
+
     /// A new period begins with nothing spent.
     pub(super) fn begin(&mut self) {
         let zero = NanoUsd::ZERO;

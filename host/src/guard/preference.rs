@@ -38,6 +38,16 @@ impl Preference {
         self.forced.filter(|(_, until)| *until > now).map(|(provider, _)| provider)
     }
 
+    /// Who is preferred on a route, and until when.
+    pub(super) fn of_route(&self, route: usize) -> Option<(TargetId, Moment)> {
+        self.routes.get(route).copied().flatten()
+    }
+
+    /// Which provider is forced, and until when.
+    pub(super) fn forced_until(&self) -> Option<(usize, Moment)> {
+        self.forced
+    }
+
     /// Prefers and forces nobody any more.
     pub(super) fn clear(&mut self) {
         *self = Self::new(self.routes.len());

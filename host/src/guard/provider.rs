@@ -3,15 +3,16 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
+use url::Url;
 
 use super::denied::{Denied, Disabled};
 use super::health::Health;
 use super::keys::KeyRing;
-use super::limits::{ProviderLimits, Share};
+use super::limits::{Allowance, Share};
 use super::slot::{Slot, Turns};
 use super::turn::Urgency;
 use crate::clock::Moment;
-use crate::config::{ApiKey, BreakerScope, Config, Credentials, ProviderConfig};
+use crate::config::{ApiKey, BreakerConfig, BreakerScope, Config, CooldownConfig, Credentials, Limits, ProviderConfig};
 
 /// One provider of the configuration.
 #[derive(Debug)]
@@ -24,6 +25,8 @@ pub(super) struct Provider {
     pub(super) keys: Vec<ApiKey>,
     /// Its models' ids.
     pub(super) models: Vec<Arc<str>>,
+    /// What its book goes by.
+    pub(super) rules: Rules,
     /// Told when a probe ends: one for each lane.
     probes: Vec<Notify>,
     book: Mutex<Book>,
@@ -38,6 +41,15 @@ pub(super) enum Access {
     NotInitialised(String),
 }
 
+/// The settings a provider's book goes by.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Rules {
+    pub(super) base_url: Url,
+    limits: Limits,
+    breaker: BreakerConfig,
+    cooldown: CooldownConfig,
+}
+
 /// What changes from request to request.
 #[derive(Debug)]
 pub(super) struct Book {
@@ -48,7 +60,7 @@ pub(super) struct Book {
     scope: BreakerScope,
     pub(super) models: Vec<ModelBook>,
     pub(super) health: Health,
-    pub(super) limits: ProviderLimits,
+    pub(super) limits: Allowance,
 }
 
 /// What is kept of one model.
@@ -87,13 +99,19 @@ impl Provider {
             scope: config.breaker.scope,
             models: vec![ModelBook::default(); settings.models.len()],
             health: Health::default(),
-            limits: ProviderLimits::new(settings.limits),
+            limits: Allowance::new(settings.limits),
         };
         Self {
             name: name.into(),
             access: Access::of(settings),
             keys,
             models: settings.models.iter().map(|model| model.id.as_str().into()).collect(),
+            rules: Rules {
+                base_url: settings.base_url.clone(),
+                limits: settings.limits,
+                breaker: config.breaker,
+                cooldown: config.cooldown,
+            },
             probes: (0..lanes).map(|_| Notify::new()).collect(),
             book: Mutex::new(book),
         }
@@ -198,6 +216,12 @@ impl Book {
         // A key that was chosen has a slot; without one there would be nobody to wait for.
         let turns = self.slot_mut(model, key).map(Slot::enter).unwrap_or_default();
         (turns, self.limits.take(tokens, now))
+    }
+
+    /// Rejected keys and unknown models may be tried again.
+    pub(super) fn give_another_chance(&mut self) {
+        self.keys.forgive();
+        self.models.iter_mut().for_each(|model| model.is_unknown = false);
     }
 
     /// Whether a probe is under way at the model.

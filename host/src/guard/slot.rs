@@ -109,6 +109,17 @@ impl Slot {
         self.cooldown.release(turns.cooldown);
     }
 
+    /// An operator wants the target left alone until then.
+    pub(super) fn rest_until(&mut self, until: Moment) {
+        self.cooldown.rest(Cause::Named, until);
+    }
+
+    /// Goes on with another slot's rests, under rules of its own. What is under way there brings no news here.
+    pub(super) fn inherit(&mut self, old: &Self) {
+        self.breaker.inherit(&old.breaker);
+        self.cooldown.inherit(&old.cooldown);
+    }
+
     /// Forgets every failure and every wait.
     pub(super) fn clear(&mut self) {
         self.breaker.close();

@@ -68,7 +68,7 @@ impl Answer {
             usage: None,
             cost: None,
             attempts: journey.story.attempts_made(),
-            strategy: Arc::clone(&journey.route.strategy_name),
+            strategy: Arc::clone(&journey.route.decider().name),
             took: journey.story.elapsed(),
             body: Bytes::new(),
         }

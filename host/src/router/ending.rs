@@ -4,13 +4,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::guard::AttemptKind;
-use crate::types::{Failure, NanoUsd, Outcome, Standing, State};
+use crate::types::{AlertKind, Failure, NanoUsd, Outcome, Standing, State, TargetName, Usage};
 
 use super::RouteError;
 use super::journey::Journey;
 use super::route::Seat;
 
 impl Journey {
+    /// Enters the request as answered.
+    pub(super) fn end_served(&mut self, target: &Arc<TargetName>, usage: Option<Usage>, cost: Option<NanoUsd>) {
+        if self.route.came_back() {
+            self.raise(AlertKind::Recovered, format!("route {} is answered again, by {target}", self.route.name));
+        }
+        self.story.end_served(target, usage, cost);
+    }
+
     /// What it comes to when nobody has served the request.
     pub(super) fn exhausted(&mut self) -> RouteError {
         let now = self.router.clock.now();
@@ -38,7 +46,10 @@ impl Journey {
     pub(super) fn end_failed(&mut self, error: &RouteError) -> Option<String> {
         let own = self.request.fallback_text.clone().or_else(|| self.route.fallback_text.clone());
         let text = own.filter(|_| error.is_outage());
-        self.story.end(if text.is_some() { Outcome::Degraded } else { Outcome::Failed });
+        if error.is_everyones_failure() && self.route.went_down() {
+            self.raise(AlertKind::EveryProviderDown, format!("route {}: {error}", self.route.name));
+        }
+        self.story.fail(error.kind(), if text.is_some() { Outcome::Degraded } else { Outcome::Failed });
         text
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::types::{AttemptRecord, Failure, NanoUsd, RequestId, TargetName};
+use crate::types::{AttemptRecord, ErrorKind, Failure, NanoUsd, RequestId, TargetName};
 
 /// Ends a request. Each kind names the request, so that its record can be asked for.
 #[derive(Debug, Error)]
@@ -120,10 +120,28 @@ impl RouteError {
         }
     }
 
+    /// What kind of error it is; `None` where there was no request yet that could have ended.
+    #[must_use]
+    pub fn kind(&self) -> Option<ErrorKind> {
+        match self {
+            Self::UnknownModel { .. } | Self::UnknownProvider { .. } | Self::UnknownPurpose { .. } => None,
+            Self::Rejected { .. } => Some(ErrorKind::Rejected),
+            Self::AllFailed { .. } => Some(ErrorKind::AllProvidersFailed),
+            Self::Unavailable { .. } => Some(ErrorKind::NoProviderAvailable),
+            Self::DeadlineExceeded { .. } => Some(ErrorKind::DeadlineExceeded),
+            Self::BudgetExceeded { .. } => Some(ErrorKind::BudgetExceeded),
+        }
+    }
+
     /// Whether the caller's own fallback text may stand in: the providers are at fault, not the request.
     #[must_use]
     pub fn is_outage(&self) -> bool {
-        matches!(self, Self::AllFailed { .. } | Self::Unavailable { .. } | Self::DeadlineExceeded { .. })
+        self.kind().is_some_and(ErrorKind::is_outage)
+    }
+
+    /// Whether every target was tried or at rest, and none of them answered.
+    pub(super) fn is_everyones_failure(&self) -> bool {
+        matches!(self, Self::AllFailed { .. } | Self::Unavailable { .. })
     }
 }
 

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::accounting::About;
 use crate::clock::{Moment, whole_ms};
 use crate::guard::{AttemptKind, Denied};
 use crate::types::{
-    Again, Ask, AttemptPlan, CandidateRecord, ChatRequest, Elsewhere, Event, Failure, FailureKind, NanoUsd, Needs,
-    PastAttempt, Standing, Verdict,
+    Again, AlertKind, Ask, AttemptPlan, CandidateRecord, ChatRequest, Elsewhere, Event, Failure, FailureKind, NanoUsd,
+    Needs, PastAttempt, Standing, Verdict,
 };
 
 use super::choice::Choice;
@@ -110,7 +111,15 @@ impl Journey {
         if let Some(plan) = self.other_key.take() {
             return Verdict::Attempt(plan);
         }
-        let ruling = self.route.strategy().decide(ask);
+        let decider = self.route.decider();
+        let ruling = decider.decide(ask);
+        if ruling.is_quarantined_now {
+            let name = &decider.name;
+            self.raise(
+                AlertKind::StrategyQuarantined,
+                format!("strategy {name} is quarantined until it is loaded again"),
+            );
+        }
         if let Some(message) = ruling.fault {
             self.story.tell(Event::StrategyFault { message: message.to_string() });
         }
@@ -129,6 +138,11 @@ impl Journey {
         self.story.tell(event);
         self.note = ruling.decision.note;
         ruling.decision.verdict
+    }
+
+    /// Tells the operator something about the request's route.
+    pub(super) fn raise(&self, kind: AlertKind, message: String) {
+        self.router.accounts.alarm().raise(kind, About::Route(&self.route.name), message);
     }
 
     /// Waits as the strategy asked, to the deadline at most.
@@ -192,7 +206,8 @@ impl Journey {
     /// Tells why an attempt is not made.
     pub(super) fn tell_refused(&mut self, plan: &AttemptPlan, refused: &Refused) {
         if let Some(seat) = self.route.roster.get(plan.target as usize) {
-            self.story.tell(Event::Denied { target: Arc::clone(&seat.name), why: refused.to_string() });
+            let (target, standing) = (Arc::clone(&seat.name), refused.standing());
+            self.story.tell(Event::Denied { target, standing, why: refused.to_string() });
         }
     }
 
@@ -270,6 +285,16 @@ impl Journey {
 /// Whether a failure is the key's rather than the target's, so that another key may do at once.
 fn wants_other_key(kind: FailureKind) -> bool {
     kind == FailureKind::RateLimited || kind.again() == Again::OtherKey
+}
+
+impl Refused {
+    fn standing(&self) -> Standing {
+        match self {
+            Self::Unfit(standing) => *standing,
+            Self::NoFreshKey => Standing::Spent,
+            Self::Guard(denied) => denied.standing(),
+        }
+    }
 }
 
 impl std::fmt::Display for Refused {

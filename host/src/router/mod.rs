@@ -3,6 +3,7 @@
 // In the order a request meets them.
 mod choice;
 mod route;
+mod decider;
 mod travel;
 mod journey;
 mod question;
@@ -48,6 +49,7 @@ use story::Story;
 
 pub use answer::Answer;
 pub use chunk::Chunk;
+pub use decider::{Decider, Stamp};
 pub use endpoint::Endpoint;
 pub use error::{RouteError, StreamError};
 pub use estimate::Estimate;
@@ -63,7 +65,7 @@ pub struct Router {
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Entropy for strategies, names and spreading.
-    pub random: Random,
+    pub random: Arc<Random>,
     /// The books.
     pub accounts: Arc<Accounts>,
     /// One endpoint for each provider, in declared order.
@@ -75,7 +77,7 @@ pub struct Router {
     /// Generation settings for everyone who says nothing.
     pub defaults: GenerationDefaults,
     /// Counts requests.
-    pub sequence: AtomicU64,
+    pub sequence: Arc<AtomicU64>,
 }
 
 impl Router {
@@ -132,16 +134,20 @@ impl Router {
             id,
             started: self.clock.wall(),
             route: Arc::clone(&choice.route.name),
-            strategy: Arc::clone(&choice.route.strategy_name),
+            strategy: Arc::clone(&choice.route.decider().name),
+            streaming,
             labels: request.labels.clone().into(),
-            steps: Vec::new(),
-            attempts: Vec::new(),
+            parent: request.parent,
             outcome: Outcome::Pending,
+            error: None,
             served_by: None,
             usage: None,
             cost: None,
             took: Duration::ZERO,
+            attempts: Vec::new(),
+            steps: Vec::new(),
         };
+        self.accounts.begin(&record);
         let story = Story::begin(record, observer, Arc::clone(&self.accounts), Arc::clone(&self.clock));
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
         Ok(Journey::new(Arc::clone(self), request, streaming, choice, story, sequence))

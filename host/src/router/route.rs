@@ -1,12 +1,14 @@
 //! A route: who may be asked, who decides, and within which bounds.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::config::{HoldBack, OnInterrupt, RouteConfig};
 use crate::guard::Target;
-use crate::strategy::Supervised;
 use crate::types::{RosterTarget, TargetId, TargetName};
+
+use super::decider::Decider;
 
 /// One route, ready to use.
 pub struct Route {
@@ -15,9 +17,7 @@ pub struct Route {
     /// Who may be asked: the strategy's roster, in declared order.
     pub roster: Vec<Seat>,
     /// Who decides, until another takes its place. Locked to read or swap one pointer.
-    strategy: RwLock<Arc<Supervised>>,
-    /// The strategy's name, for records.
-    pub strategy_name: Arc<str>,
+    decider: RwLock<Arc<Decider>>,
     /// The target that comes first: the one the operator's `primary` names, else the first in declared order.
     pub primary: Option<TargetId>,
     /// Attempts for one request at most.
@@ -36,6 +36,8 @@ pub struct Route {
     pub hold_back: HoldBack,
     /// The text to answer with when every provider failed.
     pub fallback_text: Option<String>,
+    /// Whether the latest request that could have been answered was not.
+    is_down: AtomicBool,
 }
 
 /// A target's place in a route's roster.
@@ -61,23 +63,33 @@ impl Route {
 
     /// Who decides now.
     #[must_use]
-    pub fn strategy(&self) -> Arc<Supervised> {
-        Arc::clone(&self.strategy.read().unwrap_or_else(PoisonError::into_inner))
+    pub fn decider(&self) -> Arc<Decider> {
+        Arc::clone(&self.decider.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Lets another decide from now on: requests under way ask it, too, from their next decision on.
-    pub fn set_strategy(&self, strategy: Arc<Supervised>) {
-        *self.strategy.write().unwrap_or_else(PoisonError::into_inner) = strategy;
+    pub fn set_decider(&self, decider: Decider) {
+        *self.decider.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(decider);
+    }
+
+    /// Every target has failed a request: whether that is news.
+    pub(super) fn went_down(&self) -> bool {
+        !self.is_down.swap(true, Ordering::Relaxed)
+    }
+
+    /// A request was answered: whether that is news.
+    pub(super) fn came_back(&self) -> bool {
+        // Read before it is written: this is on every request's way.
+        self.is_down.load(Ordering::Relaxed) && self.is_down.swap(false, Ordering::Relaxed)
     }
 
     /// Joins a route's configuration with its roster and its loaded strategy.
     #[must_use]
-    pub fn new(name: &str, config: &RouteConfig, roster: Vec<Seat>, strategy: Arc<Supervised>) -> Self {
+    pub fn new(name: &str, config: &RouteConfig, roster: Vec<Seat>, decider: Decider) -> Self {
         let enough_for_all = u32::try_from(roster.len()).unwrap_or(u32::MAX).saturating_add(1).max(4);
         Self {
             name: name.into(),
-            strategy: RwLock::new(strategy),
-            strategy_name: config.strategy.name(),
+            decider: RwLock::new(Arc::new(decider)),
             primary: primary(&roster, config.options.get("primary").and_then(serde_json::Value::as_str)),
             max_attempts: config.max_attempts.unwrap_or(enough_for_all),
             deadline: config.deadline,
@@ -87,6 +99,7 @@ impl Route {
             on_interrupt: config.on_interrupt,
             hold_back: config.hold_back,
             fallback_text: config.fallback_text.clone(),
+            is_down: AtomicBool::new(false),
             roster,
         }
     }

@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::accounting::Accounts;
 use crate::clock::{Clock, Moment};
 use crate::types::{
-    AttemptEnd, AttemptRecord, Event, Failure, NanoUsd, Observer, Outcome, RequestId, RequestRecord, TargetName, Usage,
+    AttemptEnd, AttemptRecord, ErrorKind, Event, Failure, NanoUsd, Observer, Outcome, RequestId, RequestRecord,
+    TargetName, Usage,
 };
 
 /// Writes one request's record. Dropped without an end, it enters the request as abandoned: the caller went away.
@@ -109,16 +110,19 @@ impl Story {
         self.end(Outcome::Served);
     }
 
+    /// Enters the request as one that nobody has answered, or not in full.
+    pub(super) fn fail(&mut self, error: Option<ErrorKind>, outcome: Outcome) {
+        if let Some(record) = &mut self.record {
+            record.error = error;
+        }
+        self.end(outcome);
+    }
+
     /// Enters the request with an end. The first end counts.
-    pub(super) fn end(&mut self, outcome: Outcome) {
+    fn end(&mut self, outcome: Outcome) {
         let Some(mut record) = self.record.take() else { return };
         record.outcome = outcome;
         record.took = self.clock.now().since(self.began);
-        tracing::info!(
-            id = %record.id, route = %record.route, strategy = %record.strategy, labels = ?record.labels,
-            outcome = ?record.outcome, attempts = record.attempts.len(), took_ms = record.took.as_millis(),
-            served_by = record.served_by.as_ref().map(tracing::field::display), "request",
-        );
         self.accounts.enter(record, self.clock.wall());
     }
 }
@@ -138,7 +142,7 @@ fn log(event: &Event, id: RequestId) {
             tracing::warn!(id, %target, kind = %failure.kind, took_ms = took.as_millis(), "attempt failed: {}", failure.message);
         }
         Event::StrategyFault { message } => tracing::warn!(id, "strategy fault: {message}"),
-        Event::Denied { target, why } => tracing::debug!(id, %target, "not admitted: {why}"),
+        Event::Denied { target, why, .. } => tracing::debug!(id, %target, "not admitted: {why}"),
         Event::Waiting { target, wait } => tracing::debug!(id, %target, wait_ms = wait.as_millis(), "waiting"),
         Event::Attempting { target, attempt, .. } => tracing::debug!(id, %target, attempt, "attempting"),
         Event::Served { target, took } => tracing::debug!(id, %target, took_ms = took.as_millis(), "served"),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use futures_util::Stream;
 
 use crate::config::OnInterrupt;
-use crate::types::{Failure, FailureKind, NanoUsd, Outcome, RequestId, TargetName, Usage};
+use crate::types::{ErrorKind, Failure, FailureKind, NanoUsd, Outcome, RequestId, TargetName, Usage};
 
 use super::chunk::{Chunk, fallback_chunk};
 use super::journey::{Journey, Onward};
@@ -88,7 +88,7 @@ impl AnswerStream {
             id: journey.story.id(),
             target,
             attempts: journey.story.attempts_made(),
-            strategy: Arc::clone(&journey.route.strategy_name),
+            strategy: Arc::clone(&journey.route.decider().name),
             usage: None,
             finish_reason: None,
             cost: None,
@@ -179,7 +179,7 @@ impl AnswerStream {
         self.usage = usage;
         self.finish_reason = served.received.finish_reason;
         self.cost = settled.cost.map(|cost| cost.saturating_add(journey.spent));
-        journey.story.end_served(&served.target, usage, self.cost);
+        journey.end_served(&served.target, usage, self.cost);
     }
 
     /// Settles a stream that broke, and looks for another target where the route allows it.
@@ -214,7 +214,7 @@ impl AnswerStream {
 
     fn give_up(&mut self, journey: &mut Journey) -> StreamError {
         self.attempts = journey.story.attempts_made();
-        journey.story.end(Outcome::Interrupted);
+        journey.story.fail(Some(ErrorKind::StreamInterrupted), Outcome::Interrupted);
         let (target, failure) = self.broken.take().unwrap_or_else(|| {
             let unknown = Failure::new(FailureKind::Interrupted, "the stream broke off");
             (Arc::new(TargetName::new("", "")), unknown)

@@ -102,7 +102,7 @@ impl Journey {
         let usage = served.received.usage;
         let settled = served.flight.served(usage, served.quota_left, now, wall);
         let cost = settled.cost.map(|cost| cost.saturating_add(self.spent));
-        self.story.end_served(&served.target, usage, cost);
+        self.end_served(&served.target, usage, cost);
         Answer {
             text: served.received.text,
             target: Some(served.target),

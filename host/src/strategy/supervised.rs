@@ -31,6 +31,8 @@ pub struct Ruling {
     pub decision: Decision,
     /// What the strategy did wrong, where declared order had to decide in its place.
     pub fault: Option<StrategyFault>,
+    /// Whether this fault was one too many: the strategy is not asked any more.
+    pub is_quarantined_now: bool,
 }
 
 /// How a strategy has behaved since it was loaded.
@@ -44,6 +46,12 @@ pub struct StrategyHealth {
     pub quarantined: bool,
 }
 
+impl Ruling {
+    fn good(decision: Decision) -> Self {
+        Self { decision, fault: None, is_quarantined_now: false }
+    }
+}
+
 impl Supervised {
     /// Puts a strategy under watch.
     #[must_use]
@@ -54,16 +62,17 @@ impl Supervised {
     /// Asks the strategy who is next, and declared order where the strategy fails or is quarantined. Never fails.
     pub fn decide(&self, ask: &Ask) -> Ruling {
         if self.is_quarantined() {
-            return Ruling { decision: in_declared_order(ask, "the strategy is quarantined"), fault: None };
+            return Ruling::good(in_declared_order(ask, "the strategy is quarantined"));
         }
         match self.strategy.decide(ask) {
             Ok(decision) => {
                 self.note_success();
-                Ruling { decision, fault: None }
+                Ruling::good(decision)
             }
             Err(fault) => {
-                self.note_fault(&fault);
-                Ruling { decision: in_declared_order(ask, "the strategy failed"), fault: Some(fault) }
+                let is_quarantined_now = self.note_fault(&fault);
+                let decision = in_declared_order(ask, "the strategy failed");
+                Ruling { decision, fault: Some(fault), is_quarantined_now }
             }
         }
     }
@@ -91,16 +100,14 @@ impl Supervised {
         let _ = self.in_a_row.fetch_update(Ordering::Relaxed, Ordering::Relaxed, forgiven);
     }
 
-    fn note_fault(&self, fault: &StrategyFault) {
+    /// Counts a fault; whether it was the one too many.
+    fn note_fault(&self, fault: &StrategyFault) -> bool {
         let strategy = self.strategy.name();
         self.faults.fetch_add(1, Ordering::Relaxed);
         let one_more = |in_a_row: u32| Some(in_a_row.saturating_add(1));
         let before = self.in_a_row.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more);
-        if before == Ok(FAULTS_TO_QUARANTINE - 1) {
-            tracing::error!(strategy, %fault, "the strategy is quarantined until it is loaded again: declared order decides");
-        } else {
-            tracing::warn!(strategy, %fault, "the strategy failed: declared order decided in its place");
-        }
+        tracing::warn!(strategy, %fault, "the strategy failed: declared order decided in its place");
+        before == Ok(FAULTS_TO_QUARANTINE - 1)
     }
 }
 

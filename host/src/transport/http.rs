@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use ::http::header::{ACCEPT, USER_AGENT};
-use ::http::{HeaderValue, Method, Request, Uri};
+use ::http::{HeaderMap, HeaderValue, Method, Request, Uri};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use http_body_util::{BodyExt, Full};
@@ -15,6 +15,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::ClientConfig;
 use tokio::sync::OnceCell;
+use url::Url;
 
 use super::call::{HttpCall, HttpReply, Transport};
 use super::connector::Connector;
@@ -67,13 +68,27 @@ impl HttpTransport {
         Self { clients: Mutex::default(), secure: OnceCell::new_with(Some(config)) }
     }
 
-    async fn send_call(&self, call: HttpCall) -> Result<HttpReply, TransportError> {
+    /// Asks for something without sending anything but headers: not for providers.
+    ///
+    /// # Errors
+    /// When nobody answers at the address.
+    pub async fn get(
+        &self,
+        url: Url,
+        headers: HeaderMap,
+        connect_timeout: Duration,
+    ) -> Result<HttpReply, TransportError> {
+        let body = Bytes::new();
+        self.send_call(Method::GET, HttpCall { provider: "".into(), url, headers, body, connect_timeout }).await
+    }
+
+    async fn send_call(&self, method: Method, call: HttpCall) -> Result<HttpReply, TransportError> {
         let client = self.client(&call).await?;
         let HttpCall { url, headers, body, .. } = call;
         let uri = url.as_str().parse::<Uri>();
         let uri = uri.map_err(|error| TransportError::Connect { place: error::place(&url), why: error.to_string() })?;
         let mut request = Request::new(Full::new(body));
-        *request.method_mut() = Method::POST;
+        *request.method_mut() = method;
         *request.uri_mut() = uri;
         *request.headers_mut() = headers;
         request.headers_mut().entry(ACCEPT).or_insert(HeaderValue::from_static("*/*"));
@@ -104,7 +119,7 @@ impl HttpTransport {
 
 impl Transport for HttpTransport {
     fn send(&self, call: HttpCall) -> Pin<Box<dyn Future<Output = Result<HttpReply, TransportError>> + Send + '_>> {
-        Box::pin(self.send_call(call))
+        Box::pin(self.send_call(Method::POST, call))
     }
 }
 
@@ -131,8 +146,7 @@ fn build(key: ClientKey, config: ClientConfig) -> Client<Connector, Full<Bytes>>
 
 #[cfg(test)]
 mod tests {
-    use ::http::{HeaderMap, header};
-    use url::Url;
+    use ::http::header;
 
     use super::super::collect;
     use super::super::scripted::{Act, Scripted};

@@ -2,6 +2,7 @@
 //!
 //! Fields mean what `wit/strategy.wit` says of them. Targets are places in the route's roster, not [`super::TargetId`]s.
 
+use std::fmt;
 use std::sync::Arc;
 
 use super::{FailureKind, NanoUsd};
@@ -56,6 +57,37 @@ impl Standing {
             Self::Ready => Some(0),
             Self::CoolingDown(ms) | Self::Tripped(ms) | Self::Limited(ms) | Self::OutOfQuota(ms) => Some(ms),
             Self::Probing | Self::OverBudget | Self::Unsupported | Self::Spent | Self::Disabled => None,
+        }
+    }
+
+    /// Reads what [`fmt::Display`] shows.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (name, wait) = match text.split_once(" (") {
+            Some((name, wait)) => (name, wait.strip_suffix(" ms)")?.parse().ok()?),
+            None => (text, 0),
+        };
+        let all = [
+            Self::Ready,
+            Self::CoolingDown(wait),
+            Self::Tripped(wait),
+            Self::Probing,
+            Self::Limited(wait),
+            Self::OutOfQuota(wait),
+            Self::OverBudget,
+            Self::Unsupported,
+            Self::Spent,
+            Self::Disabled,
+        ];
+        all.into_iter().find(|standing| standing.name() == name)
+    }
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.wait_ms() {
+            None | Some(0) => f.write_str(self.name()),
+            Some(ms) => write!(f, "{} ({ms} ms)", self.name()),
         }
     }
 }

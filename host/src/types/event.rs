@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{CandidateRecord, Failure, TargetName, Usage};
+use super::as_json::{millis, standing};
+use super::{CandidateRecord, Failure, Standing, TargetName, Usage};
 
 /// One step of a request's way.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum Event {
     /// The strategy was asked and has answered.
@@ -18,7 +19,7 @@ pub enum Event {
         /// What was decided, in words: `attempt groq/llama-3.1-8b-instant`, `give up`.
         verdict: String,
         /// The strategy's own reason.
-        #[serde(skip_serializing_if = "Option::is_none")]
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
     /// The strategy trapped, ran out of fuel or answered nonsense; declared order decided instead.
@@ -31,12 +32,16 @@ pub enum Event {
         /// For whom.
         target: Arc<TargetName>,
         /// How long at most.
+        #[serde(rename = "wait_ms", with = "millis")]
         wait: Duration,
     },
     /// The guard did not admit the target the strategy chose; the strategy is asked again.
     Denied {
         /// Who was chosen.
         target: Arc<TargetName>,
+        /// Why not, as a strategy would be told: what counters go by.
+        #[serde(with = "standing")]
+        standing: Standing,
         /// Why not, in a few words.
         why: String,
     },
@@ -56,6 +61,7 @@ pub enum Event {
         /// How.
         failure: Failure,
         /// After how long.
+        #[serde(rename = "took_ms", with = "millis")]
         took: Duration,
     },
     /// The attempt served: a whole reply is here, or a stream's first token.
@@ -63,6 +69,7 @@ pub enum Event {
         /// By whom.
         target: Arc<TargetName>,
         /// After how long.
+        #[serde(rename = "took_ms", with = "millis")]
         took: Duration,
     },
     /// The attempt was given up because another one was faster.
@@ -70,6 +77,7 @@ pub enum Event {
         /// At whom.
         target: Arc<TargetName>,
         /// After how long.
+        #[serde(rename = "took_ms", with = "millis")]
         took: Duration,
     },
     /// Parts of the request had to be left out or written otherwise for a target.
@@ -91,8 +99,10 @@ pub enum Event {
         /// By whom.
         target: Arc<TargetName>,
         /// What its provider counted, where it did.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
         usage: Option<Usage>,
         /// Since the attempt was sent.
+        #[serde(rename = "took_ms", with = "millis")]
         took: Duration,
     },
 }

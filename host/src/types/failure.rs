@@ -4,10 +4,12 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+
+use super::as_json::maybe_millis;
 
 /// The kinds of failure, told apart because something different follows from each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
     /// Too many requests or tokens for now.
@@ -187,20 +189,20 @@ impl fmt::Display for FailureKind {
 }
 
 /// One failed attempt: data for the strategy and for the record, not an error of ours.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Failure {
     /// What follows from it.
     pub kind: FailureKind,
     /// The provider's own words where it had any, at most 2,000 characters; never a key.
     pub message: String,
     /// The HTTP status of the reply, where there was a reply.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<u16>,
     /// The provider's own code for it, such as `context_length_exceeded`.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
     /// The wait the reply asked for, counted from its arrival.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(rename = "retry_after_ms", with = "maybe_millis", default, skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<Duration>,
     /// The reply's body, for a client who is to see the provider's own error. Bounded, and in no log.
     #[serde(skip)]

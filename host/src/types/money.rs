@@ -99,6 +99,12 @@ impl NanoUsd {
         Self(self.0.saturating_sub(other.0))
     }
 
+    /// The amount as a plain decimal number of dollars, such as `0.000675`: what [`FromStr`] reads.
+    #[must_use]
+    pub fn decimal(self) -> String {
+        self.to_string().trim_start_matches('$').to_owned()
+    }
+
     /// The amount in dollars, for people and for strategies; never for sums.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a figure to show, not to add up")]

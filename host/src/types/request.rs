@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
+use super::TraceParent;
+
 /// The answers a request may ask for at once: OpenAI's own bound.
 const MOST_ANSWERS: u32 = 128;
 
@@ -31,6 +33,8 @@ pub struct ChatRequest {
     pub deadline: Option<Duration>,
     /// The text to answer with, marked as degraded, when every provider failed.
     pub fallback_text: Option<String>,
+    /// The span of the caller's own trace that the request belongs to.
+    pub parent: Option<TraceParent>,
 }
 
 /// What a target must be capable of to serve a request.
@@ -100,6 +104,7 @@ impl ChatRequest {
             labels: Vec::new(),
             deadline: None,
             fallback_text: None,
+            parent: None,
         }
     }
 

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Serialize, Serializer};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{NanoUsd, Price};
 
@@ -45,6 +46,15 @@ impl fmt::Display for TargetName {
 impl Serialize for TargetName {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for TargetName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        // A provider's name has no slash; a model's id may have.
+        let parts = text.split_once('/').map(|(provider, model)| Self::new(provider, model));
+        parts.ok_or_else(|| D::Error::custom(format_args!("{text:?} is no provider/model")))
     }
 }
 

@@ -4,23 +4,30 @@ mod value;
 mod ask;
 mod chat;
 mod config;
+mod costs;
+mod keys;
 mod report;
 mod retry;
 mod serve;
 mod strategy;
+mod why;
 mod wish;
 
 use std::path::PathBuf;
 
+use backstop::config::LogFormat;
 use clap::{Parser, Subcommand};
 
 pub(crate) use ask::AskArgs;
 pub(crate) use chat::ChatArgs;
 pub(crate) use config::{ConfigCommand, InitArgs};
+pub(crate) use costs::{CostsArgs, CostsCommand};
+pub(crate) use keys::{CreateKeyArgs, KeyArgs, KeysCommand};
 pub(crate) use report::{DemoArgs, DoctorArgs, ReportArgs};
 pub(crate) use retry::RetryArgs;
 pub(crate) use serve::ServeArgs;
 pub(crate) use strategy::{BuildArgs, NamedArgs, StrategyCommand};
+pub(crate) use why::WhyArgs;
 pub(crate) use wish::WishArgs;
 
 const EXAMPLES: &str = "\
@@ -55,6 +62,11 @@ pub(crate) struct Cli {
     #[arg(long, global = true, value_name = "FILTER", env = "BACKSTOP_LOG", hide_env_values = true)]
     pub(crate) log: Option<String>,
 
+    /// How lines of the log are written: `text` or `json` [default: the configuration's, else text].
+    #[arg(long, global = true, value_name = "FORMAT", env = "BACKSTOP_LOG_FORMAT", hide_env_values = true,
+          value_parser = value::log_format)]
+    pub(crate) log_format: Option<LogFormat>,
+
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -70,6 +82,10 @@ pub(crate) enum Command {
     Serve(ServeArgs),
     /// Show every provider's state and what is missing.
     Status(ReportArgs),
+    /// Tell the whole story of a request: who might have been asked, what was decided and why, what came of it.
+    Why(WhyArgs),
+    /// Show what was spent, by day, provider and model.
+    Costs(CostsArgs),
     /// Ask every usable target a tiny question and show that failures are noticed.
     Doctor(DoctorArgs),
     /// Watch the five strategies get around failing providers; needs no key.
@@ -78,6 +94,11 @@ pub(crate) enum Command {
     Strategy {
         #[command(subcommand)]
         command: StrategyCommand,
+    },
+    /// Make, list and revoke the gateway's own keys.
+    Keys {
+        #[command(subcommand)]
+        command: KeysCommand,
     },
     /// Write, check and show the configuration.
     Config {

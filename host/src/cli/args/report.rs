@@ -1,9 +1,14 @@
 //! `backstop status`, `backstop doctor` and `backstop demo`.
 
 use clap::Args;
+use url::Url;
 
 #[derive(Debug, Args)]
 pub(crate) struct ReportArgs {
+    /// A running gateway to ask [default: the one the configuration's address names, where one runs].
+    #[arg(long, value_name = "URL")]
+    pub(crate) gateway: Option<Url>,
+
     /// JSON in place of a table.
     #[arg(long)]
     pub(crate) json: bool,

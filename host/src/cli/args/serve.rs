@@ -11,7 +11,8 @@ Examples:
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(crate) struct ServeArgs {
-    /// Address and port to listen on, on this machine [default: the configuration's, else 127.0.0.1:7878].
+    /// Address and port to listen on [default: the configuration's, else 127.0.0.1:7878]. Beyond this machine it takes a key:
+    /// `backstop keys create NAME`.
     #[arg(long, value_name = "ADDR")]
     pub(crate) listen: Option<String>,
 }

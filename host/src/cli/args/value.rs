@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use backstop::config::LogFormat;
 use jiff::SignedDuration;
 
 /// The longest wait that can be asked for: an hour.
@@ -23,6 +24,29 @@ pub(super) fn length(text: &str) -> Result<Duration, String> {
         Ok(length) if !length.is_zero() => Ok(length),
         Ok(_) | Err(_) => Err("must be longer than nothing".to_owned()),
     }
+}
+
+/// Reads a length that may be given in days, such as `30d`.
+pub(super) fn lifetime(text: &str) -> Result<Duration, String> {
+    let days = text.strip_suffix('d').and_then(|days| days.parse::<u32>().ok()).filter(|days| *days > 0);
+    match days {
+        Some(days) => Ok(Duration::from_secs(u64::from(days) * 24 * 3_600)),
+        None => length(text).map_err(|_| "not a length of time, such as 30d or 12h".to_owned()),
+    }
+}
+
+/// Reads a label, such as `team=search`.
+pub(super) fn label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, text)) if !name.is_empty() => Ok((name.to_owned(), text.to_owned())),
+        _ => Err("not a label, such as team=search".to_owned()),
+    }
+}
+
+/// Reads how a log's lines are to be written.
+pub(super) fn log_format(text: &str) -> Result<LogFormat, String> {
+    let known = LogFormat::ALL.into_iter().find(|format| format.name() == text);
+    known.ok_or_else(|| "must be text or json".to_owned())
 }
 
 /// Reads a temperature.
@@ -51,6 +75,23 @@ mod tests {
         assert_eq!(length("250ms"), Ok(Duration::from_millis(250)));
         for text in ["0s", "-5s", "5", "soon", ""] {
             assert!(length(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_lifetimes() {
+        assert_eq!(lifetime("30d"), Ok(Duration::from_secs(30 * 24 * 3_600)));
+        assert_eq!(lifetime("12h"), Ok(Duration::from_secs(12 * 3_600)));
+        for text in ["0d", "d", "-1d", "1.5d", "soon", "4294967296d"] {
+            assert!(lifetime(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_labels() {
+        assert_eq!(label("team=a=b"), Ok(("team".to_owned(), "a=b".to_owned())));
+        for text in ["team", "=a", ""] {
+            assert!(label(text).is_err(), "{text}");
         }
     }
 

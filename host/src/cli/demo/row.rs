@@ -126,14 +126,17 @@ mod tests {
             started: Timestamp::UNIX_EPOCH,
             route: "default".into(),
             strategy: "smart".into(),
+            streaming: false,
             labels: Arc::new([]),
-            steps: steps.into_iter().map(|event| (Duration::ZERO, event)).collect(),
-            attempts: Vec::new(),
+            parent: None,
             outcome: Outcome::Served,
+            error: None,
             served_by: served_by.cloned(),
             usage: None,
             cost: None,
             took: Duration::from_millis(120),
+            attempts: Vec::new(),
+            steps: steps.into_iter().map(|event| (Duration::ZERO, event)).collect(),
         }
     }
 

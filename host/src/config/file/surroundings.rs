@@ -1,4 +1,4 @@
-//! `[sandbox]`, `[cache]`, `[store]` and `[gateway]`: what is around the requests.
+//! `[sandbox]`, `[cache]`, `[store]`, `[gateway]` and `[telemetry]`: what is around the requests.
 
 use std::path::{Path, PathBuf};
 
@@ -6,10 +6,10 @@ use toml::de::DeValue;
 
 use crate::config::problem::{Fault, Read};
 use crate::config::section::Section;
-use crate::config::settings::{Config, GatewayConfig, SandboxConfig, StoreConfig};
-use crate::config::{listen, value};
+use crate::config::settings::{Config, GatewayConfig, LogFormat, SandboxConfig, StoreConfig};
+use crate::config::{collector, listen, value};
 
-/// Reads the four tables. Relative paths begin at `folder`.
+/// Reads the five tables. Relative paths begin at `folder`.
 pub(super) fn read(root: &mut Section<'_, '_>, folder: &Path, config: &mut Config) {
     if let Some(section) = root.section("sandbox") {
         sandbox(section, folder, &mut config.sandbox);
@@ -25,7 +25,14 @@ pub(super) fn read(root: &mut Section<'_, '_>, folder: &Path, config: &mut Confi
         store(section, folder, &mut config.store);
     }
     if let Some(section) = root.section("gateway") {
-        gateway(section, &mut config.gateway, &mut config.log_requests);
+        gateway(section, folder, &mut config.gateway, &mut config.log_requests);
+    }
+    if let Some(mut section) = root.section("telemetry") {
+        let endpoint = |value: &DeValue<'_>| value::text(value).and_then(|text| collector::endpoint(&text));
+        section.set_some("otlp_endpoint", &mut config.telemetry.otlp_endpoint, endpoint);
+        let name = |value: &DeValue<'_>| value::text(value).and_then(|text| collector::service_name(&text));
+        section.set("service_name", &mut config.telemetry.service_name, name);
+        section.finish();
     }
 }
 
@@ -44,22 +51,32 @@ fn sandbox(mut section: Section<'_, '_>, folder: &Path, sandbox: &mut SandboxCon
 }
 
 fn store(mut section: Section<'_, '_>, folder: &Path, store: &mut StoreConfig) {
-    section.set_some("path", &mut store.path, |value| value::path(value).map(|path: PathBuf| folder.join(path)));
+    section.set("path", &mut store.path, |value| match value {
+        DeValue::Boolean(false) => Ok(None),
+        DeValue::Boolean(true) => Err(Fault::words("true is no file", "leave it out for the platform's own")),
+        other => value::path(other).map(|path: PathBuf| Some(folder.join(path))),
+    });
+    section.set("keep_requests", &mut store.keep_requests, value::whole(1..=1_000_000_000));
+    section.set("keep", &mut store.keep, value::positive_length);
     section.set_some("shared", &mut store.shared, shared);
-    for setting in ["store.path", "store.shared"] {
-        section.report().not_active_yet(setting);
-    }
+    section.report().not_active_yet("store.shared");
     section.finish();
 }
 
-fn gateway(mut section: Section<'_, '_>, gateway: &mut GatewayConfig, log_requests: &mut bool) {
+fn gateway(mut section: Section<'_, '_>, folder: &Path, gateway: &mut GatewayConfig, log_requests: &mut bool) {
     section.set("listen", &mut gateway.listen, |value| {
         let listen = value::text(value)?;
         listen::check(&listen).map(|()| listen)
     });
+    section.set_some("keys", &mut gateway.keys, |value| value::path(value).map(|path| folder.join(path)));
     section.set("log_requests", log_requests, value::switch);
-    section.report().not_active_yet("gateway.log_requests");
+    section.set("log_format", &mut gateway.log_format, |value| value::text(value).and_then(|text| log_format(&text)));
     section.finish();
+}
+
+fn log_format(name: &str) -> Read<LogFormat> {
+    let known = LogFormat::ALL.into_iter().find(|format| format.name() == name);
+    known.ok_or_else(|| Fault::words("no such format", "write \"text\" or \"json\""))
 }
 
 fn mebibytes(range: std::ops::RangeInclusive<i64>) -> impl Fn(&DeValue<'_>) -> Read<usize> {

@@ -36,6 +36,12 @@ fn changes_with_every_variable_what_it_names() {
         ("LLM_DEFAULT_MAX_TOKENS", "1000", "defaults.max_tokens = 1000"),
         ("LLM_ENABLE_CACHING", "true", "cache.enabled = true"),
         ("LLM_LOG_REQUESTS", "false", "gateway.log_requests = false"),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            "http://127.0.0.1:4318",
+            "telemetry.otlp_endpoint = \"http://127.0.0.1:4318/\"",
+        ),
+        ("OTEL_SERVICE_NAME", "front", "telemetry.service_name = \"front\""),
         ("LLM_MAX_COST_PER_REQUEST", "1.0", "budget.per_request_usd = \"1.00\""),
         ("LLM_DAILY_COST_LIMIT", "50.0", "budget.daily_usd = \"50.00\""),
         ("LLM_MONTHLY_COST_LIMIT", "1000.0", "budget.monthly_usd = \"1000.00\""),
@@ -277,4 +283,19 @@ fn names_the_flag_that_is_wrong() {
       --strategy = "cots": no built-in strategy, and no path that ends in .wasm; did you mean cost?
       --attempts = 0: must be from 1 to 100; write --attempts 2
     "#);
+}
+
+#[test]
+fn sends_no_header_of_a_collector_unencrypted_and_says_which_protocol_it_speaks() {
+    let to = |endpoint| ("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint);
+    let headers = ("OTEL_EXPORTER_OTLP_HEADERS", "authorization=k");
+
+    let told = problems("", &[to("http://collector.example:4318"), headers]);
+    let sound = loaded(PIPELINE, &[to("http://127.0.0.1:4317"), headers, ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]);
+
+    assert!(told.iter().any(|problem| problem.contains("the headers would travel unencrypted")), "{told:?}");
+    assert_eq!(
+        notices(&sound),
+        ["environment OTEL_EXPORTER_OTLP_PROTOCOL: has no effect: http/protobuf is spoken, mostly at port 4318"]
+    );
 }

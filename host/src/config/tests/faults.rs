@@ -253,12 +253,20 @@ fn refuses_targets_that_are_not_there() {
     assert_eq!(twice, "backstop.toml:5: routes.default.targets[1]: is there twice; keep one of them");
 }
 
-// C22
 #[test]
-fn says_that_the_store_is_not_active_yet() {
-    let loaded = loaded(&format!("{ONE}[store]\npath = \"ledger.db\"\n"), &[]);
+fn says_that_a_shared_store_is_not_active_yet() {
+    let loaded = loaded(&format!("{ONE}[store]\nshared = \"redis://localhost:6379\"\n"), &[]);
 
-    assert_eq!(notices(&loaded), ["backstop.toml:5: store.path is accepted, but has no effect in this version"]);
+    assert_eq!(notices(&loaded), ["backstop.toml:5: store.shared is accepted, but has no effect in this version"]);
+}
+
+#[test]
+fn takes_a_store_beside_the_file_or_none() {
+    let path = |setting: &str| loaded(&format!("{ONE}[store]\npath = {setting}\n"), &[]).config.store.path;
+
+    assert!(path("\"records.db\"").is_some_and(|path| path.is_absolute() && path.ends_with("records.db")));
+    assert_eq!(path("false"), None);
+    assert!(problem(&format!("{ONE}[store]\npath = true\n")).contains("true is no file"));
 }
 
 // C23

@@ -14,7 +14,10 @@ fn assert_hidden(shown: &str) {
 fn hides_keys_of_a_configuration_in_order() {
     let folder = Folder::with("[providers.groq]\n[providers.openai]\n", &format!("GROQ_API_KEY=gsk_{CANARY}\n"));
     let key = format!("sk-{CANARY}");
-    let sources = Sources::in_folder(folder.path(), &[("OPENAI_API_KEY", &key)]);
+    let headers = format!("authorization=Bearer%20{CANARY}");
+    let collector = ("OTEL_EXPORTER_OTLP_ENDPOINT", "https://collector.example");
+    let variables = [("OPENAI_API_KEY", key.as_str()), collector, ("OTEL_EXPORTER_OTLP_HEADERS", headers.as_str())];
+    let sources = Sources::in_folder(folder.path(), &variables);
 
     let loaded = load(&sources).unwrap();
 
@@ -22,6 +25,7 @@ fn hides_keys_of_a_configuration_in_order() {
     assert_hidden(&format!("{loaded:?}"));
     assert_hidden(&format!("{loaded:#?}"));
     assert_hidden(&show(&loaded));
+    assert!(show(&loaded).contains("with the headers authorization"), "{}", show(&loaded));
     assert_hidden(&show_json(&loaded).to_string());
 }
 
@@ -61,9 +65,10 @@ fn hides_keys_in_what_is_wrong_with_variables() {
     let broken = format!("OPENAI_API_KEY=\"{CANARY}\\n{CANARY}\"\nGROQ KEY {CANARY}\nXAI_API_KEY='{CANARY}\n");
     let address = format!("https://user:{CANARY}@x.example");
 
-    let error = Folder::with("", &broken).load(&[("OPENAI_BASE_URL", &address)]).unwrap_err();
+    let variables = [("OPENAI_BASE_URL", address.as_str()), ("OTEL_EXPORTER_OTLP_HEADERS", CANARY)];
+    let error = Folder::with("", &broken).load(&variables).unwrap_err();
 
-    assert!(error.problems.len() >= 3, "{error}");
+    assert!(error.problems.len() >= 4, "{error}");
     assert_hidden(&error.to_string());
     assert_hidden(&format!("{error:?}"));
 }

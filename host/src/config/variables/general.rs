@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::config::collector;
 use crate::config::draft::Draft;
 use crate::config::origin::{Origin, join};
 use crate::config::overrides::set_option;
 use crate::config::problem::Fault;
 use crate::config::report::Report;
 use crate::config::section::nearest_or_all;
-use crate::config::settings::{Config, RouteConfig, StrategyRef};
+use crate::config::settings::{Config, RouteConfig, StrategyRef, TelemetryConfig};
 use crate::config::strategy_name;
 use crate::config::units;
 
@@ -56,6 +57,7 @@ pub(in crate::config) fn apply(config: &mut Config, directory: &Path, variables:
     let share = |text: &str| units::number(text, &units::SHARE);
     variables.set_some("LLM_BUDGET_ALERT_THRESHOLD", "budget.alert_at", &mut budget.alert_at, share);
     variables.set("LLM_LOG_REQUESTS", "gateway.log_requests", &mut config.log_requests, units::switch);
+    telemetry(&mut config.telemetry, variables);
     variables.set("LLM_ENABLE_CACHING", "cache.enabled", &mut config.cache.enabled, units::switch);
     if config.cache.enabled && variables.environment.is_set("LLM_ENABLE_CACHING") {
         variables.report.not_active_yet("cache.enabled");
@@ -168,6 +170,21 @@ fn emergency(route: &mut RouteConfig, variables: &mut Variables<'_>) {
     if variables.environment.is_set("LLM_PROVIDER") && !variables.report.origins.is_set(setting) {
         route.emergency = true;
         variables.report.origins.note(setting, variables.origin("LLM_PROVIDER"));
+    }
+}
+
+/// The variables of OpenTelemetry's own SDKs.
+fn telemetry(telemetry: &mut TelemetryConfig, variables: &mut Variables<'_>) {
+    let (endpoint, setting) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "telemetry.otlp_endpoint");
+    variables.set_some(endpoint, setting, &mut telemetry.otlp_endpoint, collector::endpoint);
+    variables.set_secret("OTEL_EXPORTER_OTLP_HEADERS", &mut telemetry.otlp_headers, collector::headers);
+    let (name, setting) = ("OTEL_SERVICE_NAME", "telemetry.service_name");
+    variables.set(name, setting, &mut telemetry.service_name, collector::service_name);
+    let protocol = variables.get("OTEL_EXPORTER_OTLP_PROTOCOL", "telemetry.otlp_protocol", |text| Ok(text.to_owned()));
+    variables.report.origins.forget("telemetry.otlp_protocol");
+    if protocol.is_some_and(|protocol| protocol != "http/protobuf") && telemetry.otlp_endpoint.is_some() {
+        let origin = variables.origin("OTEL_EXPORTER_OTLP_PROTOCOL");
+        variables.report.notice(origin, "has no effect: http/protobuf is spoken, mostly at port 4318");
     }
 }
 

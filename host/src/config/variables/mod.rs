@@ -32,6 +32,14 @@ impl Variables<'_> {
         }
     }
 
+    /// Sets a field from a variable that may hold keys: what is wrong with it is told without its text.
+    fn set_secret<T>(&mut self, name: &str, field: &mut T, read: impl Fn(&str) -> Read<T>) {
+        if let Some(value) = self.get(name, name, |text| read(text).map_err(Fault::secret)) {
+            *field = value;
+        }
+        self.report.origins.forget(name);
+    }
+
     /// Reads a variable, where it is set and in order.
     fn get<T>(&mut self, name: &str, setting: &str, read: impl Fn(&str) -> Read<T>) -> Option<T> {
         let (text, origin) = match self.environment.find(name)? {

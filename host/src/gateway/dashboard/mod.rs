@@ -91,6 +91,7 @@ const FILES: &[(&str, &str, &[u8])] = &[
     ("providers.js", JS, include_bytes!("providers.js")),
     ("requests.js", JS, include_bytes!("requests.js")),
     ("routes.js", JS, include_bytes!("routes.js")),
+    ("sender.js", JS, include_bytes!("sender.js")),
     ("spend.js", JS, include_bytes!("spend.js")),
     ("state.js", JS, include_bytes!("state.js")),
     ("steps.js", JS, include_bytes!("steps.js")),

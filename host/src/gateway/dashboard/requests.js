@@ -5,6 +5,7 @@ import { now } from "./clock.js";
 import { button, el, keyed, say } from "./element.js";
 import { on } from "./known.js";
 import { colourOf } from "./palette.js";
+import { keyOf, labelsOf } from "./sender.js";
 import { count, length, moment, money, plural, shortId } from "./words.js";
 
 const PAGE = 50;
@@ -165,10 +166,8 @@ function isWanted(request) {
 }
 
 function haystack(request) {
-  const labels = Object.entries(request.labels ?? {}).flat();
-  return [request.id, request.route, request.strategy, request.outcome, request.served_by, request.key, ...labels]
-    .join(" ")
-    .toLowerCase();
+  const { id, route, strategy, outcome, served_by: target } = request;
+  return [id, route, strategy, outcome, target, keyOf(request), ...labelsOf(request)].join(" ").toLowerCase();
 }
 
 function draw() {
@@ -230,12 +229,7 @@ function update({ cells, dataset }, request, slowest) {
   say(cells.tokens, request.usage ? count((request.usage.input ?? 0) + (request.usage.output ?? 0)) : "–");
   cells.tokens.title = request.usage ? `${count(request.usage.input)} in, ${count(request.usage.output)} out` : "";
   say(cells.cost, money(request.cost_usd));
-  say(
-    cells.from,
-    [request.key, ...Object.entries(request.labels ?? {}).map(([name, value]) => `${name}=${value}`)]
-      .filter(Boolean)
-      .join(" · "),
-  );
+  say(cells.from, [keyOf(request), ...labelsOf(request)].filter(Boolean).join(" · "));
   cells.from.title = cells.from.textContent;
 }
 

@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { button, el } from "./element.js";
 import { neighbour, outcomeWords, toneOf } from "./requests.js";
+import { keyOf, labelsOf } from "./sender.js";
 import { steps, usage } from "./steps.js";
 import { toast } from "./toast.js";
 import { waterfall } from "./waterfall.js";
@@ -170,9 +171,6 @@ function headline(record) {
 }
 
 function facts(record) {
-  const labels = Object.entries(record.labels ?? {})
-    .map(([name, value]) => `${name}=${value}`)
-    .join(", ");
   const all = [
     ["Began", moment(record.started)],
     ["Route", record.route],
@@ -181,8 +179,8 @@ function facts(record) {
     ["First token", record.first_token_ms !== undefined && length(record.first_token_ms)],
     ["Cost", record.cost_usd && money(record.cost_usd)],
     ["Usage", usage(record.usage)],
-    ["Key", record.key],
-    ["Labels", labels],
+    ["Key", keyOf(record)],
+    ["Labels", labelsOf(record).join(", ")],
   ];
   return el(
     "dl",

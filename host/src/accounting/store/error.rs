@@ -1,0 +1,78 @@
+//! Why the store cannot be used, in words that name the file and what mends it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+use thiserror::Error;
+
+/// The store cannot be opened, read or written.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// Its folder cannot be made or written to.
+    #[error("the folder of the store {} cannot be used: {source}; set `path` in [store] to a place that can be written to", .path.display())]
+    Folder {
+        /// The store's file.
+        path: PathBuf,
+        /// The system's own words.
+        source: io::Error,
+    },
+    /// The file is something else.
+    #[error("{} is no store of Backstop's; set `path` in [store] to another file", .path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A later version has written it.
+    #[error("the store {} was written by a later version (its layout is {found}, this one knows {known}); use that version, or another file", .path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its layout.
+        found: i64,
+        /// The latest layout this version knows.
+        known: i64,
+    },
+    /// There is nothing to read.
+    #[error("there is no store at {} yet: it is made when the first request is served", .path.display())]
+    Absent {
+        /// Where it would be.
+        path: PathBuf,
+    },
+    /// SQLite refuses.
+    #[error("the store {} cannot be used: {source}{mend}", .path.display())]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// What mends it, where that is known; begins with a semicolon.
+        mend: &'static str,
+        /// SQLite's own words.
+        source: rusqlite::Error,
+    },
+    /// A record in it is damaged.
+    #[error("a record in the store {} cannot be read: {source}", .path.display())]
+    Record {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: serde_json::Error,
+    },
+}
+
+impl StoreError {
+    /// What SQLite refuses, in words.
+    pub(super) fn of(path: &Path, source: rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        let mend = match source.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => return Self::Foreign { path },
+            Some(ErrorCode::DiskFull) => "; make room on the disk",
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+                "; make it writable, or set `path` in [store] to another place"
+            }
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "; another program holds it",
+            Some(ErrorCode::DatabaseCorrupt) => "; move the file away: a new one is made",
+            _ => "",
+        };
+        Self::Sqlite { path, mend, source }
+    }
+}

@@ -1,0 +1,156 @@
+//! The one thread that writes: it gathers what comes within a moment and commits it together.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use rusqlite::Connection;
+
+use crate::types::RequestRecord;
+
+use super::Keep;
+use super::batch::Batch;
+use super::error::StoreError;
+use super::instance::Instance;
+use super::schema;
+
+/// What the writer is told.
+pub(super) enum Note {
+    Began(Box<RequestRecord>),
+    Ended(Arc<RequestRecord>),
+    /// Somebody waits until all that was told before is on disk.
+    Flush(SyncSender<()>),
+    Stop,
+}
+
+/// How long a note waits for others to be written with.
+const GATHERED: Duration = Duration::from_millis(50);
+
+/// Notes of one batch at most.
+const LARGEST: usize = 8_192;
+
+/// Batches between two looks for records that are not to be kept any longer.
+const BETWEEN_SWEEPS: u32 = 64;
+
+/// Records that are removed in one go: others wait meanwhile.
+const SWEPT: i64 = 2_000;
+
+pub(super) struct Writer {
+    connection: Connection,
+    instance: Instance,
+    keep: Keep,
+    path: PathBuf,
+    lost: Arc<AtomicU64>,
+    until_sweep: u32,
+    has_failed: bool,
+}
+
+/// Whether more is to come.
+#[derive(PartialEq, Eq)]
+enum Onward {
+    More,
+    End,
+}
+
+impl Writer {
+    pub(super) fn open(path: &Path, keep: Keep, lost: Arc<AtomicU64>) -> Result<Self, StoreError> {
+        make_folder(path)?;
+        let mut connection = schema::open(path)?;
+        let instance = Instance::enter(&mut connection, path)?;
+        Ok(Self { connection, instance, keep, path: path.to_owned(), lost, until_sweep: 0, has_failed: false })
+    }
+
+    pub(super) fn run(mut self, notes: &Receiver<Note>, hurry: &Receiver<()>) {
+        while let Ok(first) = notes.recv() {
+            // Whoever waits for the disk says so; everybody else does not.
+            let _ = hurry.recv_timeout(GATHERED);
+            if self.gather(first, notes) == Onward::End {
+                break;
+            }
+        }
+        self.instance.leave(&self.connection);
+    }
+
+    /// Writes a note and those that have come since.
+    fn gather(&mut self, first: Note, notes: &Receiver<Note>) -> Onward {
+        let mut batch = Batch::default();
+        let mut waiting = Vec::new();
+        let mut onward = Onward::More;
+        let mut next = Some(first);
+        while let Some(note) = next {
+            match note {
+                Note::Began(record) => batch.begin(record),
+                Note::Ended(record) => batch.end(record),
+                Note::Flush(done) => waiting.push(done),
+                Note::Stop => onward = Onward::End,
+            }
+            next = if batch.len() < LARGEST { notes.try_recv().ok() } else { None };
+        }
+        self.write(&batch);
+        for done in waiting {
+            let _ = done.try_send(());
+        }
+        onward
+    }
+
+    fn write(&mut self, batch: &Batch) {
+        if batch.is_empty() {
+            return;
+        }
+        match batch.write(&mut self.connection, self.instance.id).and_then(|()| self.sweep()) {
+            Ok(()) if self.has_failed => {
+                self.has_failed = false;
+                tracing::info!(path = %self.path.display(), "records of requests are written again");
+            }
+            Ok(()) => {}
+            Err(error) => {
+                self.lost.fetch_add(u64::try_from(batch.len()).unwrap_or(u64::MAX), Ordering::Relaxed);
+                if !self.has_failed {
+                    self.has_failed = true;
+                    tracing::error!("records of requests are lost: {}", StoreError::of(&self.path, error));
+                }
+            }
+        }
+    }
+
+    /// Now and then, removes what is not to be kept any longer.
+    fn sweep(&mut self) -> rusqlite::Result<()> {
+        if self.until_sweep > 0 {
+            self.until_sweep -= 1;
+            return Ok(());
+        }
+        self.until_sweep = BETWEEN_SWEEPS;
+        let newest: Option<(i64, i64)> = {
+            let mut query =
+                self.connection.prepare_cached("SELECT rowid, started FROM requests ORDER BY rowid DESC LIMIT 1")?;
+            let mut rows = query.query(())?;
+            rows.next()?.map(|row| Ok::<_, rusqlite::Error>((row.get(0)?, row.get(1)?))).transpose()?
+        };
+        let Some((newest, started)) = newest else { return Ok(()) };
+        // By the time of the newest record: the writer has no clock, and needs none.
+        let kept = i64::try_from(self.keep.time.as_millis()).unwrap_or(i64::MAX);
+        let (oldest, since) = (newest.saturating_sub_unsigned(self.keep.requests), started.saturating_sub(kept));
+        let since = since.max(Timestamp::UNIX_EPOCH.as_millisecond());
+        let remove = "
+            DELETE FROM requests WHERE (rowid <= ?1 OR started < ?2)
+            AND rowid IN (SELECT rowid FROM requests ORDER BY rowid LIMIT ?3)";
+        let removed = self.connection.execute(remove, (oldest, since, SWEPT))?;
+        if i64::try_from(removed) == Ok(SWEPT) {
+            self.until_sweep = 0;
+        }
+        Ok(())
+    }
+}
+
+/// Makes the folder, which is nobody else's business.
+fn make_folder(path: &Path) -> Result<(), StoreError> {
+    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
+    let mut builder = std::fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(|source| StoreError::Folder { path: path.to_owned(), source })
+}

@@ -1,0 +1,42 @@
+//! The whole at a glance.
+
+use serde_json::{Value, json};
+
+use crate::guard::BudgetStatus;
+use crate::types::NanoUsd;
+
+use super::{Admin, AdminError};
+
+impl Admin {
+    pub(super) async fn overview(&self) -> Result<Value, AdminError> {
+        let spent = self.spent_today().await?;
+        let spent = spent.iter().fold(NanoUsd::ZERO, |sum, line| sum.saturating_add(line.cost));
+        let models = self.backstop.status().into_iter().flat_map(|provider| provider.models);
+        let in_flight: u32 = models.map(|model| model.in_flight).sum();
+        let now = self.backstop.clock().wall();
+        let uptime = now.duration_since(self.started).as_secs_f64();
+        Ok(json!({
+            "version": env!("CARGO_PKG_VERSION"),
+            "started": self.started,
+            "uptime_s": (uptime * 10.0).round() / 10.0,
+            "stats": self.backstop.stats(),
+            "in_flight": in_flight,
+            "spent_today_usd": spent.decimal(),
+            "budgets": self.backstop.budgets().iter().map(budget).collect::<Vec<_>>(),
+            "alert_at": self.backstop.config().budget.alert_at,
+            "alerts": self.backstop.alerts(),
+            "records_lost": self.store.as_ref().map(|store| store.lost()),
+        }))
+    }
+}
+
+fn budget(status: &BudgetStatus) -> Value {
+    let dollars = |amount: NanoUsd| amount.decimal();
+    json!({
+        "scope": status.scope,
+        "limit": dollars(status.limit),
+        "spent": dollars(status.spent),
+        "reserved": dollars(status.reserved),
+        "uncertain": dollars(status.uncertain),
+    })
+}
