@@ -215,6 +215,26 @@ mod tests {
     }
 
     #[test]
+    fn says_what_it_is_and_what_a_browser_may_do_with_it() {
+        let page = asset("/").expect("the page");
+
+        let said = page.headers();
+
+        let etag = page.etag.as_str();
+        assert_eq!(
+            said.map(|(name, value)| format!("{name}: {value}")),
+            [
+                format!("content-type: {HTML}"),
+                format!("etag: {etag}"),
+                "cache-control: no-cache".to_owned(),
+                format!("content-security-policy: {POLICY}"),
+                "x-content-type-options: nosniff".to_owned(),
+                "referrer-policy: no-referrer".to_owned(),
+            ]
+        );
+    }
+
+    #[test]
     fn is_not_sent_again_to_who_has_it() {
         let page = asset("/").expect("the page");
         let other = asset("/assets/main.js").expect("a part");
