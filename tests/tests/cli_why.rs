@@ -152,7 +152,8 @@ async fn shows_how_a_running_gateways_providers_are_doing() {
 // L6
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_without_a_store_and_serves_only_with_one_it_can_use() {
-    let stage = stage().await.with_settings("[store]\npath = \"backstop.toml/store.db\"\n[gateway]\nkeys = \"keys.json\"");
+    let stage =
+        stage().await.with_settings("[store]\npath = \"backstop.toml/store.db\"\n[gateway]\nkeys = \"keys.json\"");
 
     let asked = stage.backstop(["ask", "Why?"]).run().await;
     let served = stage.backstop(["serve", "--listen", "127.0.0.1:0"]).run().await;

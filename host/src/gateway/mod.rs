@@ -5,7 +5,7 @@
 //! `keys` lets its client in;
 //! `inbound` reads the body, `wishes` what the client asks of Backstop itself; `chat` has the library answer; `reply` writes
 //! what is said in headers, `events` the stream. `status` alone chooses statuses. `admin` is what operators see and steer, `reload` takes
-//! up a changed configuration.
+//! up a changed configuration, `dashboard` is the page that shows it all.
 
 mod door;
 mod bounds;
@@ -28,6 +28,7 @@ mod status;
 mod reply;
 mod held;
 mod events;
+mod dashboard;
 
 pub use bounds::Bounds;
 pub use door::{BindError, Gateway};

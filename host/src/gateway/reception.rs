@@ -20,6 +20,7 @@ use crate::types::{ChatRequest, RequestId, TargetName};
 
 use super::admin::Admin;
 use super::bounds::Bounds;
+use super::dashboard::{self, Asset};
 use super::held::Held;
 use super::keys::{Caller, Keys, Purpose};
 use super::refusal::Refusal;
@@ -49,6 +50,8 @@ enum Endpoint {
     Alive,
     Ready,
     Metrics,
+    /// A file of the dashboard.
+    Page(&'static Asset),
     /// The admin API, with the methods that this path of it takes.
     Admin(&'static str),
 }
@@ -79,7 +82,7 @@ impl Endpoint {
             "/healthz" => Some(Self::Alive),
             "/readyz" => Some(Self::Ready),
             "/metrics" => Some(Self::Metrics),
-            _ => Admin::allowed(path).map(Self::Admin),
+            _ => dashboard::asset(path).map(Self::Page).or_else(|| Admin::allowed(path).map(Self::Admin)),
         }
     }
 
@@ -87,7 +90,7 @@ impl Endpoint {
     fn allowed(self) -> &'static str {
         match self {
             Self::Chat => "POST, OPTIONS",
-            Self::Models | Self::Alive | Self::Ready | Self::Metrics => "GET, HEAD, OPTIONS",
+            Self::Models | Self::Alive | Self::Ready | Self::Metrics | Self::Page(_) => "GET, HEAD, OPTIONS",
             Self::Admin(allowed) => allowed,
         }
     }
@@ -97,7 +100,7 @@ impl Endpoint {
         match self {
             Self::Chat | Self::Models => Some(Purpose::Model),
             Self::Admin(_) | Self::Metrics => Some(Purpose::Admin),
-            Self::Alive | Self::Ready => None,
+            Self::Alive | Self::Ready | Self::Page(_) => None,
         }
     }
 
@@ -160,6 +163,7 @@ impl Reception {
             Endpoint::Ready if *self.stopping.borrow() => Err(Refusal::Stopping.into()),
             Endpoint::Ready => Ok(self.tell(&json!({"status": "ready"}))),
             Endpoint::Metrics => self.metrics(),
+            Endpoint::Page(asset) => Ok(Reply::of_asset(asset, request.headers())),
             Endpoint::Admin(_) => self.administer(request, &caller).await,
         }
     }

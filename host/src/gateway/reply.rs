@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::Stream;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, IF_NONE_MATCH, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use serde_json::Value;
@@ -15,6 +15,7 @@ use serde_json::Value;
 use crate::router::{Answer, AnswerStream};
 use crate::types::{NanoUsd, RequestId, TargetName};
 
+use super::dashboard::Asset;
 use super::events::events;
 use super::held::Held;
 use super::pulse::Running;
@@ -95,6 +96,21 @@ impl Reply {
             .with_type("text/event-stream; charset=utf-8")
             .with(CACHE_CONTROL, HeaderValue::from_static("no-cache"))
             .with_origin(&origin)
+    }
+
+    /// A file of the dashboard; nothing of it where the browser has it already.
+    pub(super) fn of_asset(asset: &'static Asset, asked: &HeaderMap) -> Self {
+        let has_it =
+            asked.get(IF_NONE_MATCH).and_then(|tags| tags.to_str().ok()).is_some_and(|tags| asset.is_held(tags));
+        let (status, content) = match has_it {
+            true => (StatusCode::NOT_MODIFIED, Content::Ended),
+            false => (StatusCode::OK, Content::Whole(Bytes::from_static(asset.bytes))),
+        };
+        let mut reply = Self::new(status, content);
+        for (name, value) in asset.headers() {
+            say(reply.response.headers_mut(), HeaderName::from_static(name), value);
+        }
+        reply
     }
 
     /// Events that are no provider's.

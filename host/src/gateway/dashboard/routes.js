@@ -1,0 +1,144 @@
+// Each route: who comes first, who served last, who is forced; the strategy that decides, and how it is.
+
+import * as api from "./api.js";
+import { clearPreference, trying } from "./controls.js";
+import { dialog } from "./dialog.js";
+import { button, el, show } from "./element.js";
+import { known, on, refresh } from "./known.js";
+import { toast } from "./toast.js";
+import { plural } from "./words.js";
+
+/** The strategies that come with Backstop, and the order each keeps. */
+const BUILT_IN = {
+  smart: "local and free targets first, then the highest priority down",
+  cost: "the cheapest first",
+  quality: "the highest priority first",
+  "round-robin": "declared order, starting one further each time",
+  "fail-fast": "the first usable target and no other",
+};
+
+/** Shows the routes and keeps them true. */
+export function showRoutes(parent) {
+  const list = el("div", { class: "route-list" });
+  parent.append(list);
+  const update = () => {
+    const [routes, strategies] = [known("routes") ?? [], known("strategies") ?? []];
+    show(list, [routes.map(({ health, ...rest }) => rest), strategies], () =>
+      routes.map((route) =>
+        card(
+          route,
+          strategies.find((strategy) => strategy.route === route.route),
+        ),
+      ),
+    );
+  };
+  on("routes", update);
+  on("strategies", update);
+}
+
+function card(route, strategy) {
+  return el(
+    "article",
+    { class: "route", "data-route": route.route },
+    el(
+      "header",
+      { class: "route-head" },
+      el("h3", {}, route.route),
+      route.forced && el("span", { class: "badge" }, `forced: ${route.forced}`),
+    ),
+    el(
+      "dl",
+      { class: "facts" },
+      fact("Primary", target(route.primary)),
+      route.fallbacks.length > 0 && fact("Then", route.fallbacks.map(target)),
+      fact("Served last", target(route.preferred)),
+    ),
+    strategyOf(route, strategy),
+    el(
+      "div",
+      { class: "actions" },
+      button("Change strategy", () => promote(route, strategy), {
+        class: "button small",
+        "aria-label": `Change the strategy of ${route.route}`,
+      }),
+      strategy?.file &&
+        button("Reload", () => reload(route.route), {
+          class: "button small",
+          "aria-label": `Reload the strategy of ${route.route}`,
+        }),
+      button("Clear preference", clearPreference, {
+        class: "button small",
+        disabled: !route.preferred && !route.forced,
+      }),
+    ),
+  );
+}
+
+function fact(name, value) {
+  return [el("dt", {}, name), el("dd", {}, value)];
+}
+
+/** `provider/model`, or nobody. */
+function target(name) {
+  if (!name) return el("span", { class: "aside" }, "nobody");
+  return el("span", { class: "target" }, typeof name === "string" ? name : `${name.provider}/${name.model}`);
+}
+
+function strategyOf(route, strategy) {
+  if (!strategy) return el("p", { class: "strategy" }, el("strong", {}, route.strategy));
+  const { file, digest, faults, quarantined: isOut } = strategy;
+  const more = [file ?? "built in", digest.slice(0, 10), faults > 0 && plural(faults, "fault")]
+    .filter(Boolean)
+    .join(" · ");
+  return el(
+    "p",
+    { class: "strategy" },
+    el("strong", {}, strategy.strategy),
+    el(
+      "span",
+      { class: isOut ? "pill bad" : "pill ok" },
+      el("span", { class: "dot" }),
+      isOut ? "quarantined" : "active",
+    ),
+    el("span", { class: "aside", title: `SHA-256 ${digest}` }, more),
+  );
+}
+
+function reload(route) {
+  return trying(async () => {
+    await api.post(`strategies/${encodeURIComponent(route)}/reload`);
+    refresh("strategies", "routes");
+    toast(`The strategy of ${route} is loaded anew`);
+  });
+}
+
+async function promote(route, strategy) {
+  const name = route.route;
+  const chosen = strategy?.strategy ?? route.strategy;
+  const radios = Object.entries(BUILT_IN).map(([one, words]) =>
+    el(
+      "label",
+      { class: "radio" },
+      el("input", { type: "radio", name: "strategy", value: one, checked: one === chosen, required: true }),
+      el("span", {}, el("strong", {}, one), el("span", { class: "aside" }, words)),
+    ),
+  );
+  const field = el("fieldset", { class: "field" }, el("legend", {}, "Strategy"), radios);
+  const done = await dialog({
+    title: `Change the strategy of ${name}`,
+    body: [
+      el(
+        "p",
+        { class: "hint" },
+        "Requests under way keep the one they began with. The file stays as it is: reloading brings back what it says.",
+      ),
+      field,
+    ],
+    action: "Change",
+    submit: () =>
+      api.post(`strategies/${encodeURIComponent(name)}/promote`, { strategy: field.querySelector(":checked").value }),
+  });
+  if (!done) return;
+  refresh("strategies", "routes");
+  toast(`${name} is now decided by ${done.strategy?.strategy ?? "another strategy"}`);
+}
