@@ -16,6 +16,7 @@ mod exposition;
 mod protobuf;
 mod collector;
 pub mod directed;
+pub mod pouring;
 pub mod simulated;
 pub mod replay;
 

@@ -72,6 +72,16 @@ impl Served {
         self.address
     }
 
+    /// The bytes of its memory that are in use.
+    ///
+    /// # Panics
+    /// Where the system does not tell.
+    #[must_use]
+    pub fn resident(&self) -> usize {
+        let pages = std::fs::read_to_string(format!("/proc/{}/statm", self.child.id())).expect("the system tells");
+        pages.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok()).expect("a number of pages") * 4096
+    }
+
     /// Posts a chat request.
     pub async fn chat(&self, body: &Value) -> HttpReply {
         self.send(&post(&body.to_string(), &[])).await

@@ -119,7 +119,7 @@ fn heads() -> Vec<(&'static str, Vec<u8>, Fate)> {
         ("H28 no number", chunked("x\r\n{}\r\n0\r\n\r\n"), Refused(400)),
         ("H29", bent("host: localhost\r\n", &format!("host: a\r\n{many}")), Refused(431)),
         ("H30", bent("host: localhost\r\n", &format!("host: a\r\n{long}")), Refused(431)),
-        ("H38", with_headers(&[("idempotency-key", &"k".repeat(300))]), SentOn),
+        ("H38", with_headers(&[("idempotency-key", &"k".repeat(300))]), Refused(400)),
         ("H41", bent("/v1/chat/completions", "/v1/%2e%2e/v1/chat/completions"), Refused(404)),
         ("H41 dots", bent("/v1/chat/completions", "/v1/x/../chat/completions"), Refused(404)),
         (
@@ -229,4 +229,25 @@ async fn goes_on_after_a_thousand_bytes_of_anything() {
 
     assert_eq!(exchange(gateway.address(), b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n").await.status, 200);
     assert_eq!(stage.attempts(), [0]);
+}
+
+// H21
+#[tokio::test(flavor = "multi_thread")]
+async fn fetches_nothing_that_a_request_points_to() {
+    let stage = Stage::new([("alpha", Answer::new("yes").into())]).await;
+    let gateway = Served::start(&stage).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let pictures = [format!("http://{}/cat.png", listener.local_addr().unwrap()), "http://169.254.169.254/latest".into()];
+
+    for picture in &pictures {
+        let image = json!({"type": "image_url", "image_url": {"url": picture}});
+        let reply = gateway.chat(&json!({"messages": [{"role": "user", "content": [image]}]})).await;
+
+        assert_eq!(reply.status, 200, "{picture}: {}", reply.text());
+        let sent = stage.provider("alpha").last_call().unwrap().body;
+        assert_eq!(sent["messages"][0]["content"][0], image, "the provider is the judge of it");
+    }
+
+    let visited = tokio::time::timeout(Duration::from_millis(200), listener.accept()).await;
+    assert!(visited.is_err(), "somebody has fetched it");
 }

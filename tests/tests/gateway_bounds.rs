@@ -168,3 +168,23 @@ async fn speaks_http_2() {
     assert_eq!(status, 200);
     assert!(text.ends_with(b"data: [DONE]\n\n"));
 }
+
+// H33
+#[tokio::test]
+async fn bears_streams_that_are_reset_as_soon_as_they_are_opened() {
+    let running = gateway(Answer::new("yes"), PATIENT).await;
+    let stream = TcpStream::connect(running.address).await.unwrap();
+    let (client, connection) = h2::client::handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+
+    for _ in 0..2_000 {
+        let Ok(mut client) = client.clone().ready().await else { break };
+        let request = http::Request::post("http://localhost/v1/chat/completions").body(()).unwrap();
+        let Ok((reply, mut sending)) = client.send_request(request, false) else { break };
+        sending.send_reset(h2::Reason::CANCEL);
+        drop(reply);
+    }
+
+    assert_eq!(exchange(running.address, ALIVE).await.status, 200, "others are served");
+    assert_eq!(running.provider.call_count(), 0);
+}
