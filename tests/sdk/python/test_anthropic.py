@@ -260,7 +260,7 @@ def test_has_the_providers_own_words_for_a_bad_request(stage, kind):
     scene = stage(alpha="400:temperature must be at most 1", beta="answer", kinds={"alpha": kind})
 
     with pytest.raises(anthropic.BadRequestError) as raised:
-        client(scene).messages.create(**ASKED, temperature=3)
+        client(scene).messages.create(**ASKED, extra_body={"temperature": 3})
 
     assert "temperature must be at most 1" in raised.value.body["error"]["message"]
     assert raised.value.type == "invalid_request_error"
