@@ -53,6 +53,12 @@ impl Exposition {
         self.series.get(series).copied().unwrap_or(0.0)
     }
 
+    /// The names of all metrics.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let names = self.series.keys().filter_map(|series| series.split('{').next());
+        names.map(|name| ["_bucket", "_sum", "_count"].iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name))
+    }
+
     /// The series of one name.
     pub fn of<'a>(&'a self, name: &'a str) -> impl Iterator<Item = (&'a str, f64)> {
         let all = self.series.iter().map(|(series, value)| (series.as_str(), *value));

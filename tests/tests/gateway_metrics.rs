@@ -10,6 +10,8 @@ use serde_json::{Value, json};
 
 const PRICE: &str = "[providers.beta.price]\ninput_per_mtok = \"1\"\noutput_per_mtok = \"2\"";
 
+const DOCUMENTED: &str = include_str!("../../docs/metrics.md");
+
 fn hello(context: &str) -> Value {
     json!({"messages": [{"role": "user", "content": "hi"}], "backstop": {"context": context}})
 }
@@ -18,7 +20,11 @@ async fn scrape(gateway: &Served) -> Exposition {
     let reply = gateway.get("/metrics").await;
     assert_eq!(reply.status, 200, "{}", reply.text());
     assert_eq!(reply.header("content-type"), Some("text/plain; version=0.0.4"));
-    Exposition::parse(&reply.text())
+    let seen = Exposition::parse(&reply.text());
+    for name in seen.names() {
+        assert!(DOCUMENTED.contains(&format!("| `{name}` |")), "docs/metrics.md does not have {name}");
+    }
+    seen
 }
 
 // D5, E5
@@ -69,7 +75,7 @@ async fn counts_requests_that_every_provider_failed_and_shows_who_is_down() {
     let limited = Script::from(Reply::rate_limited(Duration::from_secs(60)));
     let stage = Stage::new([("alpha", limited), ("beta", Reply::server_error().into())])
         .await
-        .with_route("options = { retries = 0 }");
+        .with_route("options = { retries = 0 }\ndeadline = \"20s\"");
     let gateway = Served::start(&stage).await;
 
     let failed = gateway.chat(&hello("")).await;

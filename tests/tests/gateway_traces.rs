@@ -66,7 +66,40 @@ async fn tells_of_a_request_and_of_each_attempt_below_it() {
     assert!(from <= one && one <= end && end <= two && two <= last && last <= to, "{spans:#?}");
     let id = reply.header("x-backstop-request-id").unwrap();
     assert_eq!(request.attributes(9)["backstop.request_id"], id);
-    insta::assert_debug_snapshot!([request, first, second].map(lasting), @r#""#);
+    insta::assert_debug_snapshot!([request, first, second].map(lasting), @r#"
+    [
+        {
+            "backstop.attempts": "2",
+            "backstop.label.context": "moderation",
+            "backstop.outcome": "served",
+            "backstop.route": "default",
+            "backstop.strategy": "smart",
+            "backstop.streaming": "false",
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": "beta",
+            "gen_ai.request.model": "default",
+            "gen_ai.response.model": "beta-model",
+            "gen_ai.usage.input_tokens": "12",
+            "gen_ai.usage.output_tokens": "3",
+        },
+        {
+            "backstop.attempt": "1",
+            "backstop.end": "failed",
+            "error.type": "server-error",
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": "alpha",
+            "gen_ai.request.model": "alpha-model",
+            "http.response.status_code": "500",
+        },
+        {
+            "backstop.attempt": "2",
+            "backstop.end": "served",
+            "gen_ai.operation.name": "chat",
+            "gen_ai.provider.name": "beta",
+            "gen_ai.request.model": "beta-model",
+        },
+    ]
+    "#);
     let failed = &first.all(&[15])[0];
     assert_eq!((failed.number(3), request.all(&[15]).len()), (2, 0), "{spans:#?}");
     let events: Vec<String> = request.all(&[11]).iter().map(|event| event.text(2)).collect();

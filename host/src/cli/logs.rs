@@ -1,7 +1,6 @@
 //! Logs on standard error, for those who ask for them.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::io;
 
 use backstop::config::LogFormat;
@@ -27,51 +26,66 @@ pub(crate) fn start(filter: Option<&str>, format: LogFormat) -> Result<(), Usage
     let builder = tracing_subscriber::fmt().with_env_filter(filter);
     // A second subscriber can only be there already, and then it serves.
     let _ = match format {
-        LogFormat::Text => builder.with_ansi(is_coloured).with_writer(Lines::to_stderr).finish().try_init(),
+        LogFormat::Text => builder.with_ansi(is_coloured).with_writer(|| Lines::to_stderr(as_text)).finish().try_init(),
         LogFormat::Json => {
-            builder.json().flatten_event(true).with_ansi(false).with_writer(io::stderr).finish().try_init()
+            let builder = builder.json().flatten_event(true).with_ansi(false);
+            builder.with_writer(|| Lines::to_stderr(as_json)).finish().try_init()
         }
     };
     Ok(())
 }
 
 /// Writes each event as one line, whatever is in it: text of clients and providers must not look like lines of ours.
-struct Lines<W>(W);
+struct Lines<W> {
+    inner: W,
+    /// How a letter is written that a terminal or a reader of lines would act on.
+    escaped: fn(char) -> String,
+}
 
 impl Lines<io::Stderr> {
-    fn to_stderr() -> Self {
-        Self(io::stderr())
+    fn to_stderr(escaped: fn(char) -> String) -> Self {
+        Self { inner: io::stderr(), escaped }
     }
 }
 
 impl<W: io::Write> io::Write for Lines<W> {
     /// Takes a whole event, which is what a subscriber writes at once.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
-        self.0.write_all(one_line(&String::from_utf8_lossy(event)).as_bytes())?;
+        self.inner.write_all(one_line(&String::from_utf8_lossy(event), self.escaped).as_bytes())?;
         Ok(event.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
+        self.inner.flush()
     }
 }
 
-/// The event with everything in it escaped that a terminal or a reader of lines would act on. Colours are the subscriber's own:
-/// it escapes those of others.
-fn one_line(event: &str) -> Cow<'_, str> {
+fn one_line(event: &str, escaped: fn(char) -> String) -> Cow<'_, str> {
     let (text, end) = event.strip_suffix('\n').map_or((event, ""), |text| (text, "\n"));
     if !text.contains(acts) {
         return Cow::Borrowed(event);
     }
     let mut line = String::with_capacity(event.len() + 16);
     for letter in text.chars() {
-        // Text can always be written.
-        let _ = if acts(letter) { write!(line, "{}", letter.escape_default()) } else { line.write_char(letter) };
+        match acts(letter) {
+            true => line.push_str(&escaped(letter)),
+            false => line.push(letter),
+        }
     }
     line.push_str(end);
     Cow::Owned(line)
 }
 
+fn as_text(letter: char) -> String {
+    letter.escape_default().to_string()
+}
+
+/// Such a letter stands within a string, where JSON has it as it is; all of them have four digits.
+fn as_json(letter: char) -> String {
+    format!("\\u{:04x}", u32::from(letter))
+}
+
+/// Whether a terminal or a reader of lines acts on a letter. Colours are the subscriber's own: it escapes those of others.
 fn acts(letter: char) -> bool {
     match letter {
         '\u{1b}' => false,
@@ -89,20 +103,23 @@ mod tests {
 
     #[test]
     fn makes_one_line_of_every_event() {
-        let mut written = Vec::new();
+        let written = |escaped, events: &[&str]| {
+            let mut lines = Lines { inner: Vec::new(), escaped };
+            events.iter().for_each(|event| lines.write_all(event.as_bytes()).unwrap());
+            String::from_utf8(lines.inner).unwrap()
+        };
 
-        for event in ["plain\n", "a\nINFO forged\r\n", "tab\tbell\u{7}\u{9b}2J\u{202e}\n"] {
-            Lines(&mut written).write_all(event.as_bytes()).unwrap();
-        }
+        let text = written(as_text, &["plain\n", "a\nINFO forged\r\n", "tab\tbell\u{7}\u{9b}2J\u{202e}\n"]);
+        let json = written(as_json, &["{\"a\":\"b\u{85}c\u{2028}\"}\n"]);
 
-        let text = String::from_utf8(written).unwrap();
         assert_eq!(text, "plain\na\\nINFO forged\\r\ntab\\tbell\\u{7}\\u{9b}2J\\u{202e}\n");
+        assert_eq!(json, "{\"a\":\"b\\u0085c\\u2028\"}\n");
     }
 
     #[test]
     fn leaves_colours_and_letters_alone() {
         let event = "\u{1b}[32mINFO\u{1b}[0m später 中文\n";
 
-        assert_eq!(one_line(event), event);
+        assert_eq!(one_line(event, as_text), event);
     }
 }

@@ -22,7 +22,7 @@ impl RecordSink for RequestLog {
             error = record.error.map(display),
             served_by = record.served_by.as_ref().map(display),
             attempts = record.attempts.len(),
-            failed_over = record.fail_overs().next().map(|_| display(FailOvers(record))),
+            failed_over = record.fail_overs().next().map(|_| FailOvers(record).to_string()),
             took_ms = whole_ms(record.took),
             first_token_ms = record.first_token().map(whole_ms),
             input_tokens = usage.map(|usage| usage.input),
@@ -30,7 +30,7 @@ impl RecordSink for RequestLog {
             cost_usd = record.cost.map(|cost| display(cost.to_string().trim_start_matches('$').to_owned())),
             context = record.context(),
             labels = Some(&record.labels).filter(|labels| !labels.is_empty()).map(debug),
-            tried = Some(Tried(record)).filter(|_| !record.attempts.is_empty()).map(display),
+            tried = Some(Tried(record).to_string()).filter(|tried| !tried.is_empty()),
             "request",
         );
     }

@@ -38,11 +38,11 @@ pub(super) struct Measures {
     durations: BTreeMap<(Arc<TargetName>, &'static str), Distribution>,
     tokens: BTreeMap<(Arc<TargetName>, &'static str), Distribution>,
     requests: BTreeMap<(Arc<str>, &'static str), i64>,
-    fail_overs: BTreeMap<FailOver, i64>,
+    fail_overs: BTreeMap<Way, i64>,
 }
 
-/// The route, from whom, and to whom.
-type FailOver = (Arc<str>, Arc<str>, Arc<str>);
+/// A route, and from which provider to which one it went on.
+type Way = (Arc<str>, Arc<str>, Arc<str>);
 
 /// How often values fell between bounds.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -56,7 +56,7 @@ impl Measures {
     pub(super) fn enter(&mut self, record: &RequestRecord) {
         *self.requests.entry((Arc::clone(&record.route), record.outcome.name())).or_default() += 1;
         for (from, to) in record.fail_overs() {
-            let way = (Arc::clone(&record.route), Arc::clone(from), Arc::clone(to));
+            let way: Way = (Arc::clone(&record.route), Arc::clone(from), Arc::clone(to));
             *self.fail_overs.entry(way).or_default() += 1;
         }
         for call in calls(record) {

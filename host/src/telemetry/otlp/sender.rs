@@ -44,7 +44,7 @@ pub(super) struct Sender {
     reached: Reached,
 }
 
-/// Whether the latest message arrived: each change is logged, and nothing else.
+/// Whether the latest message arrived: only a change is logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reached {
     Yes,
@@ -133,17 +133,18 @@ impl Sender {
     }
 
     fn note(&mut self, sent: Result<(), SendError>) {
-        match (sent, self.reached) {
-            (Ok(()), Reached::No) => {
-                self.reached = Reached::Yes;
-                let lost = self.lost.swap(0, Ordering::Relaxed);
-                tracing::info!(lost, "the collector of traces is reached again");
-            }
-            (Err(error), Reached::Yes) => {
-                self.reached = Reached::No;
-                tracing::warn!("traces and metrics do not reach their collector: {error}");
-            }
+        let (reached, before) = (if sent.is_ok() { Reached::Yes } else { Reached::No }, self.reached);
+        self.reached = reached;
+        match (sent, before) {
+            (Ok(()), Reached::No) => tracing::info!("the collector of traces is reached again"),
+            (Err(error), Reached::Yes) => tracing::warn!("traces and metrics do not reach their collector: {error}"),
             (Ok(()), Reached::Yes) | (Err(_), Reached::No) => {}
+        }
+        if reached == Reached::Yes {
+            let lost = self.lost.swap(0, Ordering::Relaxed);
+            if lost > 0 {
+                tracing::warn!(lost, "requests without traces: they came faster than their collector took them");
+            }
         }
     }
 }
