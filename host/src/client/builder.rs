@@ -10,8 +10,10 @@ use thiserror::Error;
 
 use crate::accounting::Accounts;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{self, Config, ConfigError, Problem, ProviderConfig, SandboxConfig, Sources, StrategyRef};
-use crate::guard::Guard;
+use crate::config::{
+    self, Config, ConfigError, Problem, ProviderConfig, RouteConfig, SandboxConfig, Sources, StrategyRef,
+};
+use crate::guard::{Guard, Target};
 use crate::random::Random;
 use crate::router::{Endpoint, Route, Router, Seat, seat};
 use crate::strategy::{LoadStrategyError, Strategy, Supervised, resolve_name};
@@ -137,9 +139,11 @@ impl Builder {
         let config = self.checked_config()?;
         let guard = Arc::new(Guard::new(&config));
         let routes = routes(&config, &guard)?;
-        let watched = config.routes.values().zip(routes.values());
+        let embeddings = embedding_routes(&config, &guard)?;
+        let watched = routes.values().chain(embeddings.values());
         let watched =
             watched.filter_map(|(config, route)| Watched::of(route, &config.strategy, &config.options)).collect();
+        let ready = |routes: Loaded| routes.into_iter().map(|(name, (_, route))| (name, route)).collect();
         let router = Router {
             transport: self.transport.unwrap_or_else(|| Arc::new(HttpTransport::new())),
             clock: self.clock.unwrap_or_else(|| Arc::new(SystemClock::start())),
@@ -150,7 +154,8 @@ impl Builder {
             defaults: config.defaults,
             sequence: AtomicU64::new(0),
             guard,
-            routes,
+            routes: ready(routes),
+            embeddings: ready(embeddings),
         };
         Ok((router, watched, config.sandbox))
     }
@@ -188,27 +193,64 @@ fn strategy_named(name: &str) -> Result<StrategyRef, BuildError> {
     if is_path { Ok(StrategyRef::File(name.into())) } else { Err(BuildError::UnknownStrategy(name.to_owned())) }
 }
 
-fn routes(config: &Config, guard: &Guard) -> Result<IndexMap<String, Arc<Route>>, BuildError> {
+/// Routes by name, each with its configuration.
+type Loaded = IndexMap<String, (RouteConfig, Arc<Route>)>;
+
+fn routes(config: &Config, guard: &Guard) -> Result<Loaded, BuildError> {
     let mut routes = IndexMap::new();
     for (name, route) in &config.routes {
-        let seats = roster(guard, route);
-        let targets: Vec<_> = seats.iter().map(|seat| seat.roster.clone()).collect();
-        let strategy = Strategy::load(&route.strategy, &targets, &route.options, &config.sandbox);
-        let strategy = strategy.map_err(|source| BuildError::Strategy {
-            route: name.clone(),
-            strategy: route.strategy.name().to_string(),
-            source,
-        })?;
-        routes.insert(name.clone(), Arc::new(Route::new(name, route, seats, Arc::new(Supervised::new(strategy)))));
+        let loaded = load(name, route, roster(guard, route), &config.sandbox)?;
+        routes.insert(name.clone(), (route.clone(), loaded));
     }
     Ok(routes)
 }
 
-/// The targets a route names, in its order, each once.
-fn roster(guard: &Guard, route: &config::RouteConfig) -> Vec<Seat> {
+/// A route for each embedding model: every target that has it, in declared order, under the default route's strategy and bounds.
+fn embedding_routes(config: &Config, guard: &Guard) -> Result<Loaded, BuildError> {
+    let Some(default) = config.routes.get(Config::DEFAULT_ROUTE) else { return Ok(IndexMap::new()) };
+    let mut rosters: IndexMap<&str, Vec<&Target>> = IndexMap::new();
+    for target in guard.targets() {
+        let is_enabled = config.providers.get_index(target.provider).is_some_and(|(_, provider)| provider.enabled);
+        if let (Some(model), true) = (&target.embeds, is_enabled) {
+            rosters.entry(model).or_default().push(target);
+        }
+    }
+    let mut routes = IndexMap::new();
+    for (model, targets) in rosters {
+        let seats = seat(targets);
+        let route = route_of_embeddings(default, &seats);
+        let loaded = load(&format!("{}{model}", Config::EMBEDDINGS), &route, seats, &config.sandbox)?;
+        routes.insert(model.to_owned(), (route, loaded));
+    }
+    Ok(routes)
+}
+
+/// The default route as it suits embeddings: a text stands in for no vector, and a primary that is a chat model is none of these.
+fn route_of_embeddings(default: &RouteConfig, seats: &[Seat]) -> RouteConfig {
+    let mut route = RouteConfig { fallback_text: None, ..default.clone() };
+    let is_here = |name: &str| seats.iter().any(|seat| *seat.name.provider == *name || seat.name.to_string() == name);
+    if route.options.get("primary").and_then(Value::as_str).is_some_and(|name| !is_here(name)) {
+        route.options.remove("primary");
+    }
+    route
+}
+
+fn load(name: &str, route: &RouteConfig, seats: Vec<Seat>, sandbox: &SandboxConfig) -> Result<Arc<Route>, BuildError> {
+    let targets: Vec<_> = seats.iter().map(|seat| seat.roster.clone()).collect();
+    let strategy = Strategy::load(&route.strategy, &targets, &route.options, sandbox);
+    let strategy = strategy.map_err(|source| BuildError::Strategy {
+        route: name.to_owned(),
+        strategy: route.strategy.name().to_string(),
+        source,
+    })?;
+    Ok(Arc::new(Route::new(name, route, seats, Arc::new(Supervised::new(strategy)))))
+}
+
+/// The chat targets a route names, in its order, each once.
+fn roster(guard: &Guard, route: &RouteConfig) -> Vec<Seat> {
     let mut chosen = IndexMap::new();
     for wanted in &route.targets {
-        for target in guard.targets() {
+        for target in guard.targets().iter().filter(|target| target.embeds.is_none()) {
             let name = &target.name;
             let is_meant =
                 *name.provider == *wanted.provider && wanted.model.as_ref().is_none_or(|model| *name.model == **model);

@@ -2,7 +2,7 @@
 //!
 //! The way of a request: `door` accepts a connection, `connection` serves it (`pulse` ends those that keep it waiting,
 //! `framing` refuses heads that two servers would read differently); `reception` finds the endpoint by method and path;
-//! `inbound` reads the body, `wishes` what the client asks of Backstop itself; `chat` has the library answer; `reply` writes
+//! `inbound` reads the body, `wishes` what the client asks of Backstop itself; `chat` and `embeddings` have the library answer; `reply` writes
 //! what is said in headers, `events` the stream. `status` alone chooses statuses.
 
 mod door;
@@ -16,6 +16,7 @@ mod inbound;
 mod sound_json;
 mod wishes;
 mod chat;
+mod embeddings;
 mod models;
 mod refusal;
 mod status;

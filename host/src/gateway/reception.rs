@@ -20,7 +20,7 @@ use crate::types::{RequestId, TargetName};
 use super::bounds::Bounds;
 use super::refusal::Refusal;
 use super::reply::{Origin, Reply};
-use super::{chat, inbound, models, status};
+use super::{chat, embeddings, inbound, models, status};
 
 /// What all connections share.
 pub(super) struct Reception {
@@ -36,6 +36,7 @@ pub(super) struct Reception {
 #[derive(Clone, Copy)]
 enum Endpoint {
     Chat,
+    Embeddings,
     Models,
     Alive,
     Ready,
@@ -63,6 +64,7 @@ impl Endpoint {
     fn at(path: &str) -> Option<Self> {
         match path {
             "/v1/chat/completions" => Some(Self::Chat),
+            "/v1/embeddings" => Some(Self::Embeddings),
             "/v1/models" => Some(Self::Models),
             "/healthz" => Some(Self::Alive),
             "/readyz" => Some(Self::Ready),
@@ -73,14 +75,14 @@ impl Endpoint {
     /// The methods it takes, as the header `allow` has them.
     fn allowed(self) -> &'static str {
         match self {
-            Self::Chat => "POST, OPTIONS",
+            Self::Chat | Self::Embeddings => "POST, OPTIONS",
             Self::Models | Self::Alive | Self::Ready => "GET, HEAD, OPTIONS",
         }
     }
 
     fn takes(self, method: &Method) -> bool {
         match self {
-            Self::Chat => method == Method::POST,
+            Self::Chat | Self::Embeddings => method == Method::POST,
             Self::Models | Self::Alive | Self::Ready => method == Method::GET || method == Method::HEAD,
         }
     }
@@ -116,6 +118,7 @@ impl Reception {
         }
         match endpoint {
             Endpoint::Chat => self.chat(request).await,
+            Endpoint::Embeddings => self.embeddings(request).await,
             Endpoint::Models => Ok(self.tell(&models::list(&self.backstop))),
             Endpoint::Alive => Ok(self.tell(&json!({"status": "ok"}))),
             Endpoint::Ready if *self.stopping.borrow() => Err(Refusal::Stopping.into()),
@@ -131,6 +134,16 @@ impl Reception {
         let request = chat::parse(&body, &head.headers)?;
         drop(body);
         Ok(chat::answer(&self.backstop, request).await?)
+    }
+
+    async fn embeddings(&self, request: Request<Incoming>) -> Result<Reply, Unanswered> {
+        let (head, body) = request.into_parts();
+        check_page(&head.headers)?;
+        inbound::check_type(&head.headers)?;
+        let body = inbound::read(body, &self.bounds, &*self.clock).await?;
+        let request = embeddings::parse(&body, &head.headers)?;
+        drop(body);
+        Ok(embeddings::answer(&self.backstop, request).await?)
     }
 
     fn tell(&self, said: &serde_json::Value) -> Reply {

@@ -1,6 +1,7 @@
 //! The loop: asks the strategy, the guard, a provider, until one has answered.
 
 // In the order a request meets them.
+mod asked;
 mod choice;
 mod route;
 mod travel;
@@ -20,6 +21,7 @@ mod transcript;
 mod chunk;
 mod stream;
 mod answer;
+mod embeddings;
 mod ending;
 mod estimate;
 mod error;
@@ -35,21 +37,23 @@ use indexmap::IndexMap;
 use crate::accounting::Accounts;
 use crate::clock::Clock;
 use crate::config::{GenerationDefaults, Purpose};
-use crate::guard::Guard;
+use crate::guard::{Guard, Target};
 use crate::random::Random;
 use crate::transport::Transport;
 use crate::types::{ChatRequest, Needs, Observer, Outcome, RequestId, RequestRecord, TargetName};
 
+use asked::Asked;
 use attempt::{Shape, Whole};
-use choice::nearest;
+use choice::{Choice, nearest};
 use journey::Journey;
 use relay::Streamed;
 use story::Story;
 
 pub use answer::Answer;
 pub use chunk::Chunk;
+pub use embeddings::Embeddings;
 pub use endpoint::Endpoint;
-pub use error::{RouteError, StreamError};
+pub use error::{RouteError, StreamError, Wanted};
 pub use estimate::Estimate;
 pub use route::{Route, Seat, seat};
 pub use stream::AnswerStream;
@@ -70,6 +74,8 @@ pub struct Router {
     pub endpoints: Vec<Endpoint>,
     /// The routes by name.
     pub routes: IndexMap<String, Arc<Route>>,
+    /// A route for each embedding model, by its name: the targets that have it.
+    pub embeddings: IndexMap<String, Arc<Route>>,
     /// The purpose presets by name.
     pub purposes: IndexMap<String, Purpose>,
     /// Generation settings for everyone who says nothing.
@@ -117,7 +123,7 @@ impl Router {
         }
     }
 
-    /// Finds the request's route and opens its record.
+    /// Finds a chat's route and opens its record.
     fn depart(
         self: &Arc<Self>,
         request: Arc<ChatRequest>,
@@ -126,6 +132,17 @@ impl Router {
     ) -> Result<Journey, RouteError> {
         let choice = self.choose(&request)?;
         self.purpose(&request)?;
+        Ok(self.set_off(Asked::Chat(request), streaming, choice, observer))
+    }
+
+    /// Opens the record of a request that has its route.
+    fn set_off(
+        self: &Arc<Self>,
+        asked: Asked,
+        streaming: bool,
+        choice: Choice,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Journey {
         self.guard.begin(self.clock.now());
         let id = RequestId((u128::from(self.random.next()) << 64) | u128::from(self.random.next()));
         let record = RequestRecord {
@@ -133,7 +150,7 @@ impl Router {
             started: self.clock.wall(),
             route: Arc::clone(&choice.route.name),
             strategy: Arc::clone(&choice.route.strategy_name),
-            labels: request.labels.clone().into(),
+            labels: asked.labels().into(),
             steps: Vec::new(),
             attempts: Vec::new(),
             outcome: Outcome::Pending,
@@ -144,15 +161,17 @@ impl Router {
         };
         let story = Story::begin(record, observer, Arc::clone(&self.accounts), Arc::clone(&self.clock));
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
-        Ok(Journey::new(Arc::clone(self), request, streaming, choice, story, sequence))
+        Journey::new(Arc::clone(self), asked, streaming, choice, story, sequence)
     }
 
     fn route(&self, name: &str) -> Option<Arc<Route>> {
         self.routes.get(name).cloned()
     }
 
-    fn target_names(&self) -> impl Iterator<Item = &Arc<TargetName>> {
-        self.guard.targets().iter().map(|target| &target.name)
+    /// The names of the targets of a kind.
+    fn target_names(&self, wanted: Wanted) -> impl Iterator<Item = &Arc<TargetName>> {
+        let is_wanted = move |target: &&Target| target.embeds.is_some() == (wanted == Wanted::Embeddings);
+        self.guard.targets().iter().filter(is_wanted).map(|target| &target.name)
     }
 
     fn endpoint(&self, seat: &Seat) -> Option<&Endpoint> {
