@@ -24,6 +24,7 @@ pub struct Stage {
 struct Actor {
     name: String,
     kind: String,
+    settings: String,
     provider: ScriptedProvider,
 }
 
@@ -42,7 +43,8 @@ impl Stage {
         let mut actors = Vec::new();
         for (name, script) in scripts {
             let provider = ScriptedProvider::start(script).await.expect("a free port on loopback");
-            actors.push(Actor { name: name.to_owned(), kind: "openai".to_owned(), provider });
+            let (name, kind) = (name.to_owned(), "openai".to_owned());
+            actors.push(Actor { name, kind, settings: String::new(), provider });
         }
         let home = TempDir::new().expect("a temporary folder");
         let stage = Self { home, actors, timeouts: TIMEOUTS.to_owned(), route: ROUTE.to_owned(), more: String::new() };
@@ -64,8 +66,18 @@ impl Stage {
     /// Where no provider has the name.
     #[must_use]
     pub fn with_kind(mut self, name: &str, kind: &str) -> Self {
-        let actor = self.actors.iter_mut().find(|actor| actor.name == name);
-        actor.unwrap_or_else(|| panic!("the stage has no provider `{name}`")).kind = kind.to_owned();
+        self.actor(name).kind = kind.to_owned();
+        self.write();
+        self
+    }
+
+    /// Adds lines to a provider's own table.
+    ///
+    /// # Panics
+    /// Where no provider has the name.
+    #[must_use]
+    pub fn with_provider_settings(mut self, name: &str, lines: &str) -> Self {
+        self.actor(name).settings = format!("{}\n", lines.trim_end());
         self.write();
         self
     }
@@ -115,14 +127,14 @@ impl Stage {
     #[must_use]
     pub fn config(&self) -> String {
         let (mut text, timeouts) = (String::new(), &self.timeouts);
-        for Actor { name, kind, provider } in &self.actors {
+        for Actor { name, kind, settings, provider } in &self.actors {
             // Only OpenAI's addresses begin below a version.
             let url = if kind == "openai" { provider.base_url() } else { provider.root_url() };
             let variable = key_variable(name);
             write!(
                 text,
                 "[providers.{name}]\nkind = \"{kind}\"\nbase_url = \"{url}\"\napi_key_env = \"{variable}\"\n\
-                 models = [\"{name}-model\"]\ntimeouts = {timeouts}\n\n"
+                 models = [\"{name}-model\"]\ntimeouts = {timeouts}\n{settings}\n"
             )
             .expect("text can be written");
         }
@@ -140,6 +152,11 @@ impl Stage {
     #[must_use]
     pub fn key(provider: &str) -> String {
         format!("sk-{provider}-4f1c0d5e77a94b2b8f60canary")
+    }
+
+    fn actor(&mut self, name: &str) -> &mut Actor {
+        let actor = self.actors.iter_mut().find(|actor| actor.name == name);
+        actor.unwrap_or_else(|| panic!("the stage has no provider `{name}`"))
     }
 
     fn write(&self) {
