@@ -26,6 +26,7 @@ pub fn reading(pick: u8) -> Reading {
         model: "model-1".to_owned(),
         json_by_tool: pick & 1 != 0,
         stream_usage: pick & 2 != 0,
+        ..Reading::default()
     }
 }
 

@@ -88,7 +88,7 @@ fn head(headers: &HeaderMap) -> Head<'_> {
 }
 
 fn reading() -> Reading {
-    Reading { origin: "target".to_owned(), model: "model-1".to_owned(), json_by_tool: false, stream_usage: true }
+    Reading { origin: "target".to_owned(), model: "model-1".to_owned(), stream_usage: true, ..Reading::default() }
 }
 
 /// Prose of 2 kB, with line ends and quotes, so that it is not the same inside JSON.

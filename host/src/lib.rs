@@ -37,8 +37,8 @@ pub use client::{Backstop, BuildError, Builder};
 pub use config::{Config, ProviderConfig};
 #[cfg(feature = "gateway")]
 pub use gateway::Gateway;
-pub use router::{Answer, AnswerStream, RouteError, StreamError};
-pub use types::{ChatRequest, Event, Failure, FailureKind, NanoUsd, Price};
+pub use router::{Answer, AnswerStream, Embeddings, RouteError, StreamError};
+pub use types::{ChatRequest, EmbeddingRequest, Event, Failure, FailureKind, NanoUsd, Price};
 
 /// The `http` crate, whose header types the transport's surface is made of.
 pub use http;

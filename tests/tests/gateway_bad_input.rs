@@ -237,7 +237,8 @@ async fn fetches_nothing_that_a_request_points_to() {
     let stage = Stage::new([("alpha", Answer::new("yes").into())]).await;
     let gateway = Served::start(&stage).await;
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let pictures = [format!("http://{}/cat.png", listener.local_addr().unwrap()), "http://169.254.169.254/latest".into()];
+    let pictures =
+        [format!("http://{}/cat.png", listener.local_addr().unwrap()), "http://169.254.169.254/latest".into()];
 
     for picture in &pictures {
         let image = json!({"type": "image_url", "image_url": {"url": picture}});

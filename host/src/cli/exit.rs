@@ -113,13 +113,14 @@ pub(crate) fn is_closed_pipe(error: &anyhow::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use backstop::router::Wanted;
     use backstop::types::RequestId;
 
     use super::*;
 
     #[test]
     fn tells_the_kinds_of_failure_apart() {
-        let unknown = RouteError::UnknownModel { model: "x".into(), nearest: None };
+        let unknown = RouteError::UnknownModel { model: "x".into(), wanted: Wanted::Chat, nearest: None };
         let failed = RouteError::AllFailed { id: RequestId(1), attempts: Vec::new(), retry_after: None };
         let budget = RouteError::BudgetExceeded {
             id: RequestId(1),

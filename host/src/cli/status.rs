@@ -71,7 +71,7 @@ fn in_words(statuses: &[ProviderStatus], routes: &[RouteStatus], config: &Config
     let mut table = table::ruled(&["provider", "state", "models", "key from", "priority", "per 1M tokens", "routes"]);
     for status in statuses {
         let Some(provider) = config.providers.get(&*status.provider) else { continue };
-        let models: Vec<&str> = provider.models.iter().map(|model| model.id.as_str()).collect();
+        let models: Vec<&str> = provider.model_ids().collect();
         table.add_row([
             status.provider.to_string(),
             state_in_words(&status.state),

@@ -10,8 +10,10 @@ use thiserror::Error;
 
 use crate::accounting::{Accounts, RecordSink};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{self, Config, ConfigError, Problem, ProviderConfig, Sources, StrategyRef};
-use crate::guard::Guard;
+use crate::config::{
+    self, Config, ConfigError, Problem, ProviderConfig, RouteConfig, SandboxConfig, Sources, StrategyRef,
+};
+use crate::guard::{Guard, Target};
 use crate::random::Random;
 use crate::router::{Decider, Endpoint, Route, Router, Seat, seat};
 use crate::strategy::{LoadStrategyError, resolve_name};
@@ -208,12 +210,13 @@ impl Made {
     pub(super) fn of(config: Config, lasting: Lasting, before: Option<&Guard>) -> Result<Self, BuildError> {
         let guard = Guard::new(&config).with_alarm(Arc::clone(lasting.accounts.alarm()));
         let routes = routes(&config, &guard)?;
+        let embeddings = embedding_routes(&config, &guard)?;
         // As late as can be: what happens meanwhile is told to the guard before.
         let guard = Arc::new(match before {
             Some(before) => guard.succeeding(before),
             None => guard,
         });
-        let watched = routes.values().map(Watched::of).collect();
+        let watched = routes.values().chain(embeddings.values()).map(Watched::of).collect();
         let Lasting { transport, clock, random, accounts, sequence } = lasting;
         let router = Router {
             transport,
@@ -226,6 +229,7 @@ impl Made {
             sequence,
             guard,
             routes,
+            embeddings,
         };
         Ok(Self { router, config, watched })
     }
@@ -246,26 +250,62 @@ pub(super) fn strategy_named(name: &str) -> Result<StrategyRef, BuildError> {
     if is_path { Ok(StrategyRef::File(name.into())) } else { Err(BuildError::UnknownStrategy(name.to_owned())) }
 }
 
-fn routes(config: &Config, guard: &Guard) -> Result<IndexMap<String, Arc<Route>>, BuildError> {
+/// Routes by name.
+type Routes = IndexMap<String, Arc<Route>>;
+
+fn routes(config: &Config, guard: &Guard) -> Result<Routes, BuildError> {
     let mut routes = IndexMap::new();
     for (name, route) in &config.routes {
-        let seats = roster(guard, route);
-        let decider = Decider::load(route.strategy.clone(), route.options.clone(), &seats, &config.sandbox);
-        let decider = decider.map_err(|source| BuildError::Strategy {
-            route: name.clone(),
-            strategy: route.strategy.name().to_string(),
-            source,
-        })?;
-        routes.insert(name.clone(), Arc::new(Route::new(name, route, seats, decider)));
+        routes.insert(name.clone(), load(name, route, roster(guard, route), &config.sandbox)?);
     }
     Ok(routes)
 }
 
-/// The targets a route names, in its order, each once.
-fn roster(guard: &Guard, route: &config::RouteConfig) -> Vec<Seat> {
+/// A route for each embedding model: every target that has it, in declared order, under the default route's strategy and bounds.
+fn embedding_routes(config: &Config, guard: &Guard) -> Result<Routes, BuildError> {
+    let Some(default) = config.routes.get(Config::DEFAULT_ROUTE) else { return Ok(IndexMap::new()) };
+    let mut rosters: IndexMap<&str, Vec<&Target>> = IndexMap::new();
+    for target in guard.targets() {
+        let is_enabled = config.providers.get_index(target.provider).is_some_and(|(_, provider)| provider.enabled);
+        if let (Some(model), true) = (&target.embeds, is_enabled) {
+            rosters.entry(model).or_default().push(target);
+        }
+    }
+    let mut routes = IndexMap::new();
+    for (model, targets) in rosters {
+        let seats = seat(targets);
+        let route = route_of_embeddings(default, &seats);
+        let loaded = load(&format!("{}{model}", Config::EMBEDDINGS), &route, seats, &config.sandbox)?;
+        routes.insert(model.to_owned(), loaded);
+    }
+    Ok(routes)
+}
+
+/// The default route as it suits embeddings: a text stands in for no vector, and a primary that is a chat model is none of these.
+fn route_of_embeddings(default: &RouteConfig, seats: &[Seat]) -> RouteConfig {
+    let mut route = RouteConfig { fallback_text: None, ..default.clone() };
+    let is_here = |name: &str| seats.iter().any(|seat| *seat.name.provider == *name || seat.name.to_string() == name);
+    if route.options.get("primary").and_then(Value::as_str).is_some_and(|name| !is_here(name)) {
+        route.options.remove("primary");
+    }
+    route
+}
+
+fn load(name: &str, route: &RouteConfig, seats: Vec<Seat>, sandbox: &SandboxConfig) -> Result<Arc<Route>, BuildError> {
+    let decider = Decider::load(route.strategy.clone(), route.options.clone(), &seats, sandbox);
+    let decider = decider.map_err(|source| BuildError::Strategy {
+        route: name.to_owned(),
+        strategy: route.strategy.name().to_string(),
+        source,
+    })?;
+    Ok(Arc::new(Route::new(name, route, seats, decider)))
+}
+
+/// The chat targets a route names, in its order, each once.
+fn roster(guard: &Guard, route: &RouteConfig) -> Vec<Seat> {
     let mut chosen = IndexMap::new();
     for wanted in &route.targets {
-        for target in guard.targets() {
+        for target in guard.targets().iter().filter(|target| target.embeds.is_none()) {
             let name = &target.name;
             let is_meant =
                 *name.provider == *wanted.provider && wanted.model.as_ref().is_none_or(|model| *name.model == **model);

@@ -14,8 +14,8 @@ use thiserror::Error;
 use crate::accounting::{Costs, NewsReceiver, Stats, TimelineView};
 use crate::config::Config;
 use crate::guard::{BudgetStatus, ProviderStatus};
-use crate::router::{Answer, AnswerStream, Estimate, RouteError, Router};
-use crate::types::{Alert, ChatRequest, FailureKind, Observer, RequestId, RequestRecord};
+use crate::router::{Answer, AnswerStream, Embeddings, Estimate, RouteError, Router};
+use crate::types::{Alert, ChatRequest, EmbeddingRequest, FailureKind, Observer, RequestId, RequestRecord};
 #[cfg(feature = "gateway")]
 use crate::{accounting::About, clock::Clock, types::AlertKind};
 
@@ -25,7 +25,7 @@ pub use builder::{BuildError, Builder};
 pub use change::ChangeError;
 pub use route_status::{RouteStatus, StrategyStatus};
 
-/// Answers chat requests from whichever provider can. Cheap to clone; all clones share one state.
+/// Answers chat requests, and requests for embeddings, from whichever provider can. Cheap to clone; all clones share one state.
 ///
 /// A strategy that is a file is looked at every half second: a new one that proves fit takes over between two decisions, one
 /// that does not is logged and left out.
@@ -101,6 +101,26 @@ impl Backstop {
         self.router().open(Arc::new(request), Some(observer)).await
     }
 
+    /// Has texts embedded: by any of the targets that have the model the request names, never by another model.
+    ///
+    /// # Errors
+    /// When no target has the model, or none can serve the request within its bounds.
+    pub async fn embed(&self, request: EmbeddingRequest) -> Result<Embeddings, RouteError> {
+        self.router().embed(Arc::new(request), None).await
+    }
+
+    /// As [`Backstop::embed`], telling an observer every step as it happens.
+    ///
+    /// # Errors
+    /// As [`Backstop::embed`].
+    pub async fn embed_observed(
+        &self,
+        request: EmbeddingRequest,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Embeddings, RouteError> {
+        self.router().embed(Arc::new(request), Some(observer)).await
+    }
+
     /// Every provider's state, in declared order.
     #[must_use]
     pub fn status(&self) -> Vec<ProviderStatus> {
@@ -133,6 +153,14 @@ impl Backstop {
     #[must_use]
     pub fn route_of<'a>(&self, model: Option<&'a str>) -> &'a str {
         model.filter(|model| self.router().routes.contains_key(*model)).unwrap_or(Config::DEFAULT_ROUTE)
+    }
+
+    /// Every embedding model as the route it is, named `embeddings/MODEL`: the targets that have it.
+    #[must_use]
+    pub fn embedding_routes(&self) -> Vec<RouteStatus> {
+        let router = self.router();
+        let now = router.clock.now();
+        router.embeddings.values().map(|route| RouteStatus::of(route, &router, now)).collect()
     }
 
     /// Uses one provider and no other for a while.

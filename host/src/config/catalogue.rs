@@ -47,7 +47,9 @@ pub fn look_up(config: &mut Config, now: Timestamp) {
         let wanting = provider.models.iter().any(|model| {
             model.listed.is_none() && (model.context_window.is_none() || (model.price.is_none() && !is_priced))
         });
-        if wanting {
+        let embedding_wanting =
+            provider.embedding_models.iter().any(|model| model.listed.is_none() && model.price.is_none());
+        if wanting || embedding_wanting {
             fill(name, provider, now);
         }
     }
@@ -57,6 +59,9 @@ fn fill(name: &str, provider: &mut ProviderConfig, now: Timestamp) {
     let Some(seller) = seller(name, &provider.base_url) else { return };
     for model in provider.models.iter_mut().filter(|model| model.listed.is_none()) {
         model.listed = Some(Entry { seller, model: &model.id, at: SystemTime::from(now) }.listing());
+    }
+    for model in provider.embedding_models.iter_mut().filter(|model| model.listed.is_none()) {
+        model.listed = Entry { seller, model: &model.id, at: SystemTime::from(now) }.price_of_input();
     }
 }
 
@@ -104,6 +109,21 @@ impl Entry<'_> {
         }
         let rates = entry.rates(ONE_TOKEN)?;
         Some(Price { rates, long_input: entry.long_input(rates) })
+    }
+
+    /// The price of an embedding model, which has no output to charge for; unknown where it charges for anything but input, or
+    /// by another rate where there is more of it.
+    fn price_of_input(self) -> Option<Price> {
+        let entry = self.at_its_dearest();
+        if entry.charge(0, &[])?.total_price > 0.0 {
+            return None;
+        }
+        let of = |tokens| {
+            let charged = entry.charge(tokens, &[])?;
+            rate(charged.input_price, tokens).filter(|rate| *rate > NanoUsd::ZERO && charged.output_price == 0.0)
+        };
+        let usual = of(ONE_TOKEN).filter(|usual| of(LONGEST_INPUT) == Some(*usual))?;
+        Some(Price::new(usual, NanoUsd::ZERO))
     }
 
     /// The same entry at the hour of the day at which it costs most. Rates change on the hour or on the half hour, and stay for

@@ -79,22 +79,37 @@ fn provider(path: &str, name: &str, provider: &ProviderConfig, report: &mut Repo
         let fault = Fault::words("the key would travel unencrypted", mend);
         report.fault_of(&setting("base_url"), fault);
     }
-    if provider.models.is_empty() && provider.enabled {
+    if provider.model_ids().next().is_none() && provider.enabled {
         report.fault_of(&setting("models"), Fault::example("no model", "[\"gpt-4o\"]"));
     }
-    let mut seen = HashSet::new();
-    for model in &provider.models {
-        hold(&setting("models"), file::check_model_id(&model.id), report);
-        if !seen.insert(&model.id) {
-            let what = format!("{} is there twice", shown_key(&model.id));
-            report.fault_of(&setting("models"), Fault::words(what, "keep one of them"));
-        }
-    }
+    models(path, provider, report);
     timeouts(&setting("timeouts"), &provider.timeouts, report);
     limits(&setting("limits"), &provider.limits, report);
     generation(path, &provider.defaults, report);
     for (name, value) in &provider.headers {
         hold(&join(&setting("headers"), name), header::check(name, value), report);
+    }
+}
+
+/// No id may be there twice, not even once for chats and once for embeddings: targets are told apart by it.
+fn models(path: &str, provider: &ProviderConfig, report: &mut Report) {
+    let mut seen = HashSet::new();
+    for (place, id) in provider.model_ids().enumerate() {
+        let key = if place < provider.models.len() { "models" } else { "embedding_models" };
+        let setting = format!("{path}.{key}");
+        hold(&setting, file::check_model_id(id), report);
+        if !seen.insert(id) {
+            let what = format!("{} is there twice", shown_key(id));
+            report.fault_of(&setting, Fault::words(what, "keep one of them"));
+        }
+    }
+    for name in provider.embedding_models.iter().filter_map(|model| model.same_as.as_ref()) {
+        hold(&format!("{path}.embedding_models"), file::check_model_id(name), report);
+    }
+    if !provider.embedding_models.is_empty() && provider.kind.embeddings_url(&provider.base_url).is_none() {
+        let what = format!("kind {} has no embeddings", shown_key(provider.kind.name()));
+        let mend = "remove them, or write kind = \"openai\" and the address of an API that has";
+        report.fault_of(&format!("{path}.embedding_models"), Fault::words(what, mend));
     }
 }
 
@@ -168,13 +183,21 @@ impl Names<'_> {
             let what = format!("there is no provider {}", shown_key(&target.provider));
             return Err(Fault::words(what, nearest_or_all(&target.provider, &names)));
         };
-        let Some(model) = &target.model else { return Ok(()) };
+        let Some(model) = &target.model else { return self.check_chats(&target.provider, provider) };
         if provider.models.iter().any(|known| known.id == *model) {
             return Ok(());
         }
         let ids: Vec<&str> = provider.models.iter().map(|known| known.id.as_str()).collect();
         let what = format!("{} has no model {}", target.provider, shown_key(model));
         Err(Fault::words(what, nearest_or_all(model, &ids)))
+    }
+
+    fn check_chats(&self, name: &str, provider: &ProviderConfig) -> Read<()> {
+        if provider.models.is_empty() && !provider.embedding_models.is_empty() {
+            let what = format!("{name} only makes embeddings");
+            return Err(Fault::words(what, "remove it here: embeddings have routes of their own"));
+        }
+        Ok(())
     }
 
     fn check_in_route(&self, primary: &TargetRef, route: &RouteConfig) -> Read<()> {

@@ -13,7 +13,7 @@ use super::known::{self, KnownProvider};
 use super::origin::{Origin, join};
 use super::problem::Fault;
 use super::report::Report;
-use super::settings::{GenerationDefaults, Limits, ModelConfig, Protocol, ProviderConfig, Timeouts};
+use super::settings::{EmbeddingModel, GenerationDefaults, Limits, ModelConfig, Protocol, ProviderConfig, Timeouts};
 
 /// What was said of a provider.
 #[derive(Debug)]
@@ -25,6 +25,7 @@ pub(super) struct Draft {
     /// `None` where nothing was said: the usual variables.
     pub(super) keys: Option<KeySource>,
     pub(super) models: Option<Vec<ModelConfig>>,
+    pub(super) embedding_models: Vec<EmbeddingModel>,
     pub(super) enabled: bool,
     pub(super) priority: i32,
     pub(super) local: Option<bool>,
@@ -50,6 +51,7 @@ impl Draft {
             allow_insecure: false,
             keys: None,
             models: None,
+            embedding_models: Vec::new(),
             enabled: true,
             priority: 0,
             local: None,
@@ -87,6 +89,7 @@ impl Draft {
             allow_insecure: self.allow_insecure,
             credentials,
             models: self.models.unwrap_or_else(usual_models),
+            embedding_models: self.embedding_models,
             enabled: self.enabled,
             priority: self.priority,
             local,
@@ -106,7 +109,7 @@ impl Draft {
             let fault = Fault::example("missing: the name is not a known one", "\"https://...\"");
             report.fault_of(&setting, fault);
         }
-        if self.models.is_none() && self.enabled {
+        if self.models.is_none() && self.embedding_models.is_empty() && self.enabled {
             report.fault_of(&format!("{path}.models"), Fault::example("no model", "[\"gpt-4o\"]"));
         }
     }

@@ -7,8 +7,8 @@ use crate::types::{NanoUsd, Price, Rates};
 
 use super::origin::join;
 use super::settings::{
-    BreakerScope, Config, Credentials, GenerationDefaults, HoldBack, ModelConfig, OnInterrupt, ProviderConfig,
-    RouteConfig, StrategyRef, TargetRef, UnknownPrice,
+    BreakerScope, Config, Credentials, EmbeddingModel, GenerationDefaults, HoldBack, ModelConfig, OnInterrupt,
+    ProviderConfig, RouteConfig, StrategyRef, TargetRef, UnknownPrice,
 };
 use super::units::length_text;
 
@@ -90,6 +90,11 @@ fn of_provider(table: &mut Table<'_>, provider: &ProviderConfig) {
     }
     table.add("models", provider.models.iter().map(model).collect::<Vec<_>>());
     of_catalogue(table, provider);
+    let embedding_models: Vec<_> = provider.embedding_models.iter().map(embedding_model).collect();
+    if !embedding_models.is_empty() {
+        table.add("embedding_models", embedding_models);
+        of_embedding_catalogue(table, provider);
+    }
     table.add("enabled", provider.enabled);
     table.add("priority", provider.priority);
     table.add("local", provider.local);
@@ -113,6 +118,18 @@ fn of_provider(table: &mut Table<'_>, provider: &ProviderConfig) {
 /// Says behind the models what the catalogue of prices told of them, where it counts.
 fn of_catalogue(table: &mut Table<'_>, provider: &ProviderConfig) {
     let told: Vec<String> = provider.models.iter().filter_map(|model| listed(model, provider)).collect();
+    if !told.is_empty() {
+        table.remark(format!("by the catalogue: {}", told.join(", ")));
+    }
+}
+
+fn of_embedding_catalogue(table: &mut Table<'_>, provider: &ProviderConfig) {
+    let counts = |model: &&EmbeddingModel| model.price.is_none() && !provider.local;
+    let told = provider.embedding_models.iter().filter(counts).filter_map(|model| {
+        let input = model.listed?.rates.input_per_mtok;
+        Some(format!("{} ({input} for 1M tokens)", model.id))
+    });
+    let told: Vec<String> = told.collect();
     if !told.is_empty() {
         table.remark(format!("by the catalogue: {}", told.join(", ")));
     }
@@ -262,6 +279,14 @@ fn model(model: &ModelConfig) -> Value {
         told.extend((can != usual).then(|| (what.to_owned(), json!(can))));
     }
     told.extend(model.prefill.map(|can| ("prefill".to_owned(), json!(can))));
+    if told.len() == 1 { json!(model.id) } else { Value::Object(told) }
+}
+
+fn embedding_model(model: &EmbeddingModel) -> Value {
+    let mut told = Map::from_iter([("id".to_owned(), json!(model.id))]);
+    told.extend(model.same_as.as_ref().map(|name| ("same_as".to_owned(), json!(name))));
+    let price = model.price.map(|price| json!({"input_per_mtok": dollars(price.rates.input_per_mtok)}));
+    told.extend(price.map(|price| ("price".to_owned(), price)));
     if told.len() == 1 { json!(model.id) } else { Value::Object(told) }
 }
 

@@ -1,13 +1,14 @@
 //! Fills in what follows from the rest of a configuration.
 
-use super::settings::{Config, TargetRef};
+use super::settings::{Config, ProviderConfig, TargetRef};
 
 /// Makes sure that there is a default route and that it comes first, and gives every route that names no targets all enabled
-/// providers in declared order.
+/// providers in declared order, but for those that only make embeddings.
 pub fn finish(config: &mut Config) {
     let default = config.routes.shift_remove(Config::DEFAULT_ROUTE).unwrap_or_default();
     config.routes.shift_insert(0, Config::DEFAULT_ROUTE.to_owned(), default);
-    let enabled = config.providers.iter().filter(|(_, provider)| provider.enabled);
+    let only_embeds = |provider: &ProviderConfig| provider.models.is_empty() && !provider.embedding_models.is_empty();
+    let enabled = config.providers.iter().filter(|(_, provider)| provider.enabled && !only_embeds(provider));
     let all: Vec<TargetRef> = enabled.map(|(name, _)| TargetRef { provider: name.clone(), model: None }).collect();
     for route in config.routes.values_mut().filter(|route| route.targets.is_empty()) {
         route.targets.clone_from(&all);
@@ -17,7 +18,7 @@ pub fn finish(config: &mut Config) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{ProviderConfig, RouteConfig};
+    use crate::config::RouteConfig;
 
     fn provider() -> ProviderConfig {
         ProviderConfig::openai_compatible("http://127.0.0.1:1/v1".parse().unwrap()).with_model("m")

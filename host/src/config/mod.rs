@@ -50,10 +50,10 @@ pub use overrides::{Override, Overrides};
 pub use presets::{InitError, PRESETS, Preset, init, preset};
 pub use problem::{ConfigError, Notice, Problem};
 pub use settings::{
-    ApiKey, BreakerConfig, BreakerScope, BudgetConfig, CacheConfig, Config, CooldownConfig, Credentials, GatewayConfig,
-    GenerationDefaults, HoldBack, Limits, Listing, LogFormat, ModelConfig, OnInterrupt, Protocol, ProviderConfig,
-    Purpose, RetryConfig, RouteConfig, SandboxConfig, StoreConfig, StrategyRef, TargetRef, TelemetryConfig, Timeouts,
-    UnknownPrice,
+    ApiKey, BreakerConfig, BreakerScope, BudgetConfig, CacheConfig, Config, CooldownConfig, Credentials,
+    EmbeddingModel, GatewayConfig, GenerationDefaults, HoldBack, Limits, Listing, LogFormat, ModelConfig, OnInterrupt,
+    Protocol, ProviderConfig, Purpose, RetryConfig, RouteConfig, SandboxConfig, StoreConfig, StrategyRef, TargetRef,
+    TelemetryConfig, Timeouts, UnknownPrice,
 };
 pub use show::{show, show_json, show_values};
 pub use sources::Sources;

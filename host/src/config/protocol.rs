@@ -1,4 +1,4 @@
-//! The wire protocols' names, and where each has its chat endpoint.
+//! The wire protocols' names, and where each has its endpoints.
 
 use url::Url;
 
@@ -30,30 +30,48 @@ impl Protocol {
     /// part of the endpoint's own path, or with a slash, is understood.
     #[must_use]
     pub fn chat_url(self, base_url: &Url, model: &str, stream: bool) -> Url {
-        let base = base_url.path().trim_matches('/');
-        let mut base: Vec<&str> = base.split('/').filter(|part| !part.is_empty()).collect();
-        // The OpenAI-compatible half of Ollama's address stands for the whole.
-        if self == Self::Ollama && base.ends_with(&["v1"]) {
-            base.truncate(base.len() - 1);
-        }
-        let full: &[&str] = match self {
-            Self::OpenAi => &["chat", "completions"],
-            Self::Anthropic => &["v1", "messages"],
-            // An address with a version of its own, or (Vertex) a publisher's, has models right below it.
-            Self::Gemini if ["v1", "v1alpha", "google"].iter().any(|last| base.ends_with(&[*last])) => &["models"],
-            Self::Gemini => &["v1beta", "models"],
-            Self::Ollama => &["api", "chat"],
-        };
-        // The longest beginning of the endpoint's path that the base already ends with is not added again.
-        let there = (0..=full.len()).rev().find(|length| full.get(..*length).is_some_and(|part| base.ends_with(part)));
-        let missing = full.get(there.unwrap_or(0)..).unwrap_or_default();
-        let path: Vec<&str> = base.iter().chain(missing).copied().collect();
-        let mut url = base_url.clone();
-        url.set_path(&path.join("/"));
+        let (base, endpoint) = self.base_and_endpoint(base_url);
+        let mut url = joined(base_url, &base, endpoint);
         if self == Self::Gemini {
             add_gemini_method(&mut url, model, stream);
         }
         url
+    }
+
+    /// The embeddings endpoint of an API that begins at `base_url`, in OpenAI's shape: Gemini and Ollama have one of that beside
+    /// their own. `None` where there is none at all.
+    #[must_use]
+    pub fn embeddings_url(self, base_url: &Url) -> Option<Url> {
+        let (base, _) = self.base_and_endpoint(base_url);
+        let endpoint: &[&str] = match self {
+            Self::OpenAi if base.ends_with(&["embeddings"]) => &[],
+            Self::OpenAi => &["embeddings"],
+            Self::Gemini if has_version(&base) => &["openai", "embeddings"],
+            Self::Gemini => &["v1beta", "openai", "embeddings"],
+            Self::Ollama => &["v1", "embeddings"],
+            Self::Anthropic => return None,
+        };
+        Some(joined(base_url, &base, endpoint))
+    }
+
+    /// A base address without any part of the chat endpoint's own path, and that path.
+    fn base_and_endpoint(self, base_url: &Url) -> (Vec<&str>, &'static [&'static str]) {
+        let mut base: Vec<&str> = base_url.path().split('/').filter(|part| !part.is_empty()).collect();
+        // The OpenAI-compatible half of Ollama's address stands for the whole.
+        if self == Self::Ollama && base.ends_with(&["v1"]) {
+            base.truncate(base.len() - 1);
+        }
+        let full: &'static [&'static str] = match self {
+            Self::OpenAi => &["chat", "completions"],
+            Self::Anthropic => &["v1", "messages"],
+            Self::Gemini if has_version(&base) => &["models"],
+            Self::Gemini => &["v1beta", "models"],
+            Self::Ollama => &["api", "chat"],
+        };
+        // The longest beginning of the endpoint's path that the base ends with is not added again.
+        let there = (0..=full.len()).rev().find(|length| full.get(..*length).is_some_and(|part| base.ends_with(part)));
+        base.truncate(base.len() - there.unwrap_or(0));
+        (base, full)
     }
 
     /// Reads a protocol's name.
@@ -63,6 +81,18 @@ impl Protocol {
             .map(|(_, protocol)| *protocol)
             .ok_or_else(|| Fault::words("no such protocol", nearest_or_all(name, &NAMES.map(|(known, _)| known))))
     }
+}
+
+/// An address of Gemini's with a version of its own, or (Vertex) a publisher's, has models right below it.
+fn has_version(base: &[&str]) -> bool {
+    ["v1", "v1alpha", "google"].iter().any(|last| base.ends_with(&[*last]))
+}
+
+fn joined(base_url: &Url, base: &[&str], endpoint: &[&str]) -> Url {
+    let path: Vec<&str> = base.iter().chain(endpoint).copied().collect();
+    let mut url = base_url.clone();
+    url.set_path(&path.join("/"));
+    url
 }
 
 /// Gemini has the model and the shape of the reply in its address.
@@ -115,6 +145,26 @@ mod tests {
             let url = Protocol::parse(kind).unwrap().chat_url(&base.parse().unwrap(), "m", false);
             assert_eq!(url.as_str(), expected, "{kind} {base}");
         }
+    }
+
+    #[test]
+    fn finds_the_embeddings_endpoint_in_openais_shape() {
+        for (kind, base, expected) in [
+            ("openai", "https://api.openai.com/v1", "https://api.openai.com/v1/embeddings"),
+            ("openai", "https://x.example/v1/chat/completions", "https://x.example/v1/embeddings"),
+            ("openai", "https://x.example/v1/embeddings/", "https://x.example/v1/embeddings"),
+            ("openai", "https://x.azure.com/d/m?api-version=1", "https://x.azure.com/d/m/embeddings?api-version=1"),
+            ("gemini", "https://g.example", "https://g.example/v1beta/openai/embeddings"),
+            ("gemini", "https://g.example/v1beta", "https://g.example/v1beta/openai/embeddings"),
+            ("gemini", "https://g.example/v1alpha", "https://g.example/v1alpha/openai/embeddings"),
+            ("ollama", "http://localhost:11434", "http://localhost:11434/v1/embeddings"),
+            ("ollama", "http://localhost:11434/v1", "http://localhost:11434/v1/embeddings"),
+            ("ollama", "http://host/ollama/api/chat", "http://host/ollama/v1/embeddings"),
+        ] {
+            let url = Protocol::parse(kind).unwrap().embeddings_url(&base.parse().unwrap());
+            assert_eq!(url.unwrap().as_str(), expected, "{kind} {base}");
+        }
+        assert_eq!(Protocol::Anthropic.embeddings_url(&"https://api.anthropic.com".parse().unwrap()), None);
     }
 
     #[test]

@@ -54,8 +54,10 @@ pub struct ProviderConfig {
     pub allow_insecure: bool,
     /// Its keys, or why it has none.
     pub credentials: Credentials,
-    /// Its models in the order they are tried; at least one where the provider is usable.
+    /// Its chat models in the order they are tried; at least one of these or of the next where the provider is usable.
     pub models: Vec<ModelConfig>,
+    /// Its embedding models: no route of chats tries them.
+    pub embedding_models: Vec<EmbeddingModel>,
     /// Switched off by the operator where false.
     pub enabled: bool,
     /// Higher is better.
@@ -133,6 +135,20 @@ pub struct ModelConfig {
     pub prefill: Option<bool>,
     /// What the catalogue says of it, which counts where the operator says nothing; `None` where it was not asked.
     pub listed: Option<Listing>,
+}
+
+/// One embedding model of a provider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EmbeddingModel {
+    /// The provider's id of it.
+    pub id: String,
+    /// The name it shares with the same model elsewhere, where that is not its id: vectors of different models cannot be
+    /// compared, so that only models of one name stand in for each other.
+    pub same_as: Option<String>,
+    /// Its own price; the provider's is that of its chat models.
+    pub price: Option<Price>,
+    /// What the catalogue says it costs, which counts where the operator says nothing.
+    pub listed: Option<Price>,
 }
 
 /// What the catalogue says of a model.
@@ -417,6 +433,7 @@ impl ProviderConfig {
             allow_insecure: false,
             credentials: Credentials::NotNeeded,
             models: Vec::new(),
+            embedding_models: Vec::new(),
             enabled: true,
             priority: 0,
             local: false,
@@ -447,6 +464,19 @@ impl ProviderConfig {
         self
     }
 
+    /// Adds an embedding model.
+    #[must_use]
+    pub fn with_embedding_model(mut self, id: &str) -> Self {
+        self.embedding_models.push(EmbeddingModel::new(id));
+        self
+    }
+
+    /// The ids of all its models, those for embeddings last. A model's place is its place among these.
+    pub fn model_ids(&self) -> impl Iterator<Item = &str> {
+        let chat = self.models.iter().map(|model| model.id.as_str());
+        chat.chain(self.embedding_models.iter().map(|model| model.id.as_str()))
+    }
+
     /// Sets the price of the models that have none of their own.
     #[must_use]
     pub fn with_price(mut self, price: Price) -> Self {
@@ -459,6 +489,12 @@ impl ProviderConfig {
     pub fn price_of(&self, model: &ModelConfig) -> Option<Price> {
         let own = model.price.or(self.price).or(self.local.then_some(Price::FREE));
         own.or(model.listed.and_then(|listed| listed.price))
+    }
+
+    /// What one of its embedding models costs: the operator's own word, for a local one nothing, else what the catalogue says.
+    #[must_use]
+    pub fn embedding_price_of(&self, model: &EmbeddingModel) -> Option<Price> {
+        model.price.or(self.local.then_some(Price::FREE)).or(model.listed)
     }
 
     /// Sets the priority; higher is better.
@@ -499,6 +535,20 @@ impl ModelConfig {
     }
 }
 
+impl EmbeddingModel {
+    /// A model of which nothing is known but its id.
+    #[must_use]
+    pub fn new(id: &str) -> Self {
+        Self { id: id.to_owned(), same_as: None, price: None, listed: None }
+    }
+
+    /// The name by which it is the same model as others.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.same_as.as_deref().unwrap_or(&self.id)
+    }
+}
+
 impl Credentials {
     /// Whether the provider can be asked at all.
     #[must_use]
@@ -521,6 +571,9 @@ impl StrategyRef {
 impl Config {
     /// The name of the route that is always there.
     pub const DEFAULT_ROUTE: &'static str = "default";
+
+    /// What the names of the routes of embedding models begin with; no route of the configuration has such a name.
+    pub const EMBEDDINGS: &'static str = "embeddings/";
 
     /// A configuration with no provider, the built-in purposes, and a default route that takes in every provider added.
     #[must_use]

@@ -3,7 +3,7 @@
 //! The way of a request: `door` accepts a connection, `connection` serves it (`pulse` ends those that keep it waiting,
 //! `framing` refuses heads that two servers would read differently); `reception` finds the endpoint by method and path, and
 //! `keys` lets its client in;
-//! `inbound` reads the body, `wishes` what the client asks of Backstop itself; `chat` has the library answer; `reply` writes
+//! `inbound` reads the body, `wishes` what the client asks of Backstop itself; `chat` and `embeddings` have the library answer; `reply` writes
 //! what is said in headers, `events` the stream. `status` alone chooses statuses. `admin` is what operators see and steer, `reload` takes
 //! up a changed configuration, `dashboard` is the page that shows it all.
 
@@ -20,6 +20,7 @@ mod sound_json;
 mod wishes;
 mod replays;
 mod chat;
+mod embeddings;
 mod models;
 mod admin;
 mod reload;

@@ -1,10 +1,10 @@
-//! What a client may name in `model`: the routes, and the targets of the default one.
+//! What a client may name in `model`: the routes, the targets of the default one, and the embedding models with theirs.
 
 use std::collections::HashSet;
 
 use serde_json::{Value, json};
 
-use crate::client::Backstop;
+use crate::client::{Backstop, RouteStatus};
 use crate::config::Config;
 use crate::guard::ProviderState;
 
@@ -16,11 +16,26 @@ pub(super) fn list(backstop: &Backstop, caller: &Caller) -> Value {
     routes.retain(|route| caller.may_use(&route.route));
     let usable = usable(backstop);
     let default = routes.iter().find(|route| *route.route == *Config::DEFAULT_ROUTE);
-    let targets = default.into_iter().flat_map(|route| route.primary.iter().chain(&route.fallbacks));
-    let targets = targets.map(|target| (target.to_string(), target.provider.to_string()));
-    let targets = targets.filter(|(id, _)| usable.contains(id)).map(|(id, provider)| model(&id, &provider));
-    let models: Vec<Value> = routes.iter().map(|route| model(&route.route, "backstop")).chain(targets).collect();
+    let targets = default.into_iter().flat_map(|route| targets(route, &usable));
+    let chat = routes.iter().map(|route| model(&route.route, "backstop")).chain(targets);
+    let embedding = backstop.embedding_routes();
+    let embedding = embedding.iter().flat_map(|route| embedding_model(route, &usable));
+    let models: Vec<Value> = chat.chain(embedding).collect();
     json!({"object": "list", "data": models})
+}
+
+fn targets(route: &RouteStatus, usable: &HashSet<String>) -> Vec<Value> {
+    let targets = route.primary.iter().chain(&route.fallbacks);
+    let targets = targets.map(|target| (target.to_string(), target.provider.to_string()));
+    targets.filter(|(id, _)| usable.contains(id)).map(|(id, provider)| model(&id, &provider)).collect()
+}
+
+/// An embedding model and its targets; nothing where none of them can be asked.
+fn embedding_model(route: &RouteStatus, usable: &HashSet<String>) -> Vec<Value> {
+    let name = route.route.strip_prefix(Config::EMBEDDINGS).unwrap_or(&route.route);
+    let targets = targets(route, usable);
+    let itself = (!targets.is_empty()).then(|| model(name, "backstop"));
+    itself.into_iter().chain(targets).collect()
 }
 
 fn usable(backstop: &Backstop) -> HashSet<String> {

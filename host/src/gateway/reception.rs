@@ -3,6 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, Method, Request, StatusCode};
@@ -24,9 +25,9 @@ use super::dashboard::{self, Asset};
 use super::held::Held;
 use super::keys::{Caller, Keys, Purpose};
 use super::refusal::Refusal;
-use super::replays::{Replays, Turn};
+use super::replays::{Claim, Replays, Turn};
 use super::reply::{Origin, Reply};
-use super::{chat, inbound, models, status};
+use super::{chat, embeddings, inbound, models, status};
 
 /// What all connections share.
 pub(super) struct Reception {
@@ -46,6 +47,7 @@ pub(super) struct Reception {
 #[derive(Clone, Copy)]
 enum Endpoint {
     Chat,
+    Embeddings,
     Models,
     Alive,
     Ready,
@@ -78,6 +80,7 @@ impl Endpoint {
     fn at(path: &str) -> Option<Self> {
         match path {
             "/v1/chat/completions" => Some(Self::Chat),
+            "/v1/embeddings" => Some(Self::Embeddings),
             "/v1/models" => Some(Self::Models),
             "/healthz" => Some(Self::Alive),
             "/readyz" => Some(Self::Ready),
@@ -89,7 +92,7 @@ impl Endpoint {
     /// The methods it takes, as the header `allow` has them.
     fn allowed(self) -> &'static str {
         match self {
-            Self::Chat => "POST, OPTIONS",
+            Self::Chat | Self::Embeddings => "POST, OPTIONS",
             Self::Models | Self::Alive | Self::Ready | Self::Metrics | Self::Page(_) => "GET, HEAD, OPTIONS",
             Self::Admin(allowed) => allowed,
         }
@@ -98,7 +101,7 @@ impl Endpoint {
     /// What a key must be good for to be let in; `None` is anyone.
     fn purpose(self) -> Option<Purpose> {
         match self {
-            Self::Chat | Self::Models => Some(Purpose::Model),
+            Self::Chat | Self::Embeddings | Self::Models => Some(Purpose::Model),
             Self::Admin(_) | Self::Metrics => Some(Purpose::Admin),
             Self::Alive | Self::Ready | Self::Page(_) => None,
         }
@@ -158,6 +161,7 @@ impl Reception {
         let caller = self.admit(endpoint, request.headers())?;
         match endpoint {
             Endpoint::Chat => self.chat(request, &caller).await,
+            Endpoint::Embeddings => self.embeddings(request, &caller).await,
             Endpoint::Models => Ok(self.tell(&models::list(&self.backstop, &caller))),
             Endpoint::Alive => Ok(self.tell(&json!({"status": "ok"}))),
             Endpoint::Ready if *self.stopping.borrow() => Err(Refusal::Stopping.into()),
@@ -187,16 +191,8 @@ impl Reception {
         }
     }
 
-    /// Holds a request to what its caller's key may do, and notes whose it is.
-    fn begin(&self, caller: &Caller, request: &mut ChatRequest) -> Result<Held, Refusal> {
-        // To estimate takes a look at every message.
-        let tokens = if caller.is_anyone() { 0 } else { most_tokens(request) };
-        let route = self.backstop.route_of(request.model.as_deref());
-        let place = caller.begin(route, tokens, &mut request.labels, self.clock.now())?;
-        Ok(Held::new(place, self.backstop.clone(), Arc::clone(&self.clock)))
-    }
-
-    async fn chat(&self, request: Request<Incoming>, caller: &Caller) -> Result<Reply, Unanswered> {
+    /// Takes in a request to be answered: its body, and the reply it had before, where it is sent again.
+    async fn take_in(&self, request: Request<Incoming>, caller: &Caller) -> Result<TakenIn, Refusal> {
         let (head, body) = request.into_parts();
         if caller.is_anyone() {
             check_page(&head.headers)?;
@@ -205,20 +201,52 @@ impl Reception {
         let body = inbound::read(body, &self.bounds, &*self.clock).await?;
         let whose = caller.name().unwrap_or_default();
         let claim = match self.replays.turn(&head.headers, whose, head.uri.path(), &body)? {
-            Some(Turn::Again(replayed)) => return Ok(Reply::again(*replayed)),
+            Some(Turn::Again(replayed)) => return Ok(TakenIn::Again(Reply::again(*replayed))),
             Some(Turn::First(claim)) => Some(claim),
             None => None,
         };
-        let mut request = chat::parse(&body, &head.headers)?;
+        Ok(TakenIn::New { headers: head.headers, body, claim })
+    }
+
+    /// Holds a request to what its caller's key may do, and notes whose it is.
+    fn begin(
+        &self,
+        caller: &Caller,
+        model: Option<&str>,
+        tokens: impl FnOnce() -> u64,
+        labels: &mut Vec<(String, String)>,
+    ) -> Result<Held, Refusal> {
+        // To estimate takes a look at every message.
+        let tokens = if caller.is_anyone() { 0 } else { tokens() };
+        let place = caller.begin(self.backstop.route_of(model), tokens, labels, self.clock.now())?;
+        Ok(Held::new(place, self.backstop.clone(), Arc::clone(&self.clock)))
+    }
+
+    async fn chat(&self, request: Request<Incoming>, caller: &Caller) -> Result<Reply, Unanswered> {
+        let (headers, body, claim) = match self.take_in(request, caller).await? {
+            TakenIn::Again(reply) => return Ok(reply),
+            TakenIn::New { headers, body, claim } => (headers, body, claim),
+        };
+        let mut request = chat::parse(&body, &headers)?;
         drop(body);
-        let held = self.begin(caller, &mut request)?;
-        match chat::answer(&self.backstop, request).await {
-            Ok(reply) => Ok(reply.holding(held).claiming(claim)),
-            Err(error) => {
-                held.unused();
-                Err(error.into())
-            }
-        }
+        let mut labels = std::mem::take(&mut request.labels);
+        let held = self.begin(caller, request.model.as_deref(), || most_tokens(&request), &mut labels)?;
+        request.labels = labels;
+        conclude(chat::answer(&self.backstop, request).await, held, claim)
+    }
+
+    async fn embeddings(&self, request: Request<Incoming>, caller: &Caller) -> Result<Reply, Unanswered> {
+        let (headers, body, claim) = match self.take_in(request, caller).await? {
+            TakenIn::Again(reply) => return Ok(reply),
+            TakenIn::New { headers, body, claim } => (headers, body, claim),
+        };
+        let mut request = embeddings::parse(&body, &headers)?;
+        drop(body);
+        let mut labels = std::mem::take(&mut request.labels);
+        // Embeddings go by the default route's rules, and so by its name.
+        let held = self.begin(caller, None, || request.needs().input_tokens.into(), &mut labels)?;
+        request.labels = labels;
+        conclude(embeddings::answer(&self.backstop, request).await, held, claim)
     }
 
     fn metrics(&self) -> Result<Reply, Unanswered> {
@@ -278,6 +306,25 @@ impl Reception {
 fn most_tokens(request: &ChatRequest) -> u64 {
     let needs = request.needs();
     u64::from(needs.input_tokens) + u64::from(needs.max_output_tokens.unwrap_or(0))
+}
+
+/// What has been taken in of a request.
+enum TakenIn {
+    /// It was answered before.
+    Again(Reply),
+    /// It is to be answered.
+    New { headers: HeaderMap, body: Bytes, claim: Option<Claim> },
+}
+
+/// Makes a reply of what has been answered: the client's place is held until it has gone.
+fn conclude(answered: Result<Reply, RouteError>, held: Held, claim: Option<Claim>) -> Result<Reply, Unanswered> {
+    match answered {
+        Ok(reply) => Ok(reply.holding(held).claiming(claim)),
+        Err(error) => {
+            held.unused();
+            Err(error.into())
+        }
+    }
 }
 
 /// Refuses pages of other sites, which a browser on this machine would otherwise let spend the operator's money: by a name of

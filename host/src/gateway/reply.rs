@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use serde_json::Value;
 
-use crate::router::{Answer, AnswerStream};
+use crate::router::{Answer, AnswerStream, Embeddings};
 use crate::types::{NanoUsd, RequestId, TargetName};
 
 use super::dashboard::Asset;
@@ -96,6 +96,19 @@ impl Reply {
             .with_type("text/event-stream; charset=utf-8")
             .with(CACHE_CONTROL, HeaderValue::from_static("no-cache"))
             .with_origin(&origin)
+    }
+
+    /// Embeddings, as the provider sent them.
+    pub(super) fn of_embeddings(embeddings: Embeddings) -> Self {
+        let origin = Origin {
+            id: embeddings.id,
+            target: Some(embeddings.target),
+            attempts: usize::try_from(embeddings.attempts).unwrap_or(usize::MAX),
+            strategy: Some(embeddings.strategy),
+            cost: embeddings.cost,
+            is_degraded: false,
+        };
+        Self::new(StatusCode::OK, Content::Whole(embeddings.body)).with_type("application/json").with_origin(&origin)
     }
 
     /// A file of the dashboard; nothing of it where the browser has it already.

@@ -7,8 +7,9 @@ use http::HeaderMap;
 use indexmap::IndexMap;
 use jiff::SignedDuration;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
-use crate::types::{ChatRequest, TraceParent};
+use crate::types::{ChatRequest, EmbeddingRequest, TraceParent};
 
 use super::refusal::Refusal;
 
@@ -50,18 +51,9 @@ const LONGEST: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// Takes the wishes out of a request, and puts them where the library looks for them.
 pub(super) fn grant(request: &mut ChatRequest, headers: &HeaderMap) -> Result<(), Refusal> {
-    for field in NEVER_SENT {
-        request.take_field(field);
-    }
-    let mut wishes = of_headers(headers)?;
-    if let Some(object) = request.take_field(OBJECT) {
-        let own: Option<Wishes> =
-            serde_json::from_str(object.get()).map_err(|error| fault(OBJECT, error.to_string()))?;
-        wishes = own.unwrap_or_default().over(wishes);
-    }
-    let labels = wishes.context.into_iter().map(|context| ("context".to_owned(), context));
-    request.labels = labels.chain(wishes.labels).collect();
-    check_labels(&request.labels)?;
+    let own = of_body(|field| request.take_field(field))?;
+    let mut wishes = own.over(of_headers(headers)?);
+    request.labels = wishes.take_labels()?;
     request.model = wishes.route.or(request.model.take());
     request.provider = wishes.provider;
     request.purpose = wishes.purpose;
@@ -70,6 +62,32 @@ pub(super) fn grant(request: &mut ChatRequest, headers: &HeaderMap) -> Result<()
     let parent = headers.get("traceparent").and_then(|value| value.to_str().ok());
     request.parent = parent.and_then(TraceParent::parse);
     Ok(())
+}
+
+/// The same for a request for embeddings. A wish that has no meaning there is refused where it stands in the body, which was
+/// written for this request; headers are often set once for all of a client's requests.
+pub(super) fn grant_embeddings(request: &mut EmbeddingRequest, headers: &HeaderMap) -> Result<(), Refusal> {
+    let own = of_body(|field| request.take_field(field))?;
+    for (field, wish) in [("route", &own.route), ("purpose", &own.purpose), ("fallback_text", &own.fallback_text)] {
+        if wish.is_some() {
+            return Err(fault(field, "has no meaning for embeddings; `model` names whose are wanted".to_owned()));
+        }
+    }
+    let mut wishes = own.over(of_headers(headers)?);
+    request.labels = wishes.take_labels()?;
+    request.provider = wishes.provider;
+    request.deadline = wishes.timeout.map(Timeout::length).transpose()?;
+    Ok(())
+}
+
+/// Takes out of a body what is never sent on, and returns the wishes in it.
+fn of_body(mut take: impl FnMut(&str) -> Option<Box<RawValue>>) -> Result<Wishes, Refusal> {
+    for field in NEVER_SENT {
+        take(field);
+    }
+    let Some(object) = take(OBJECT) else { return Ok(Wishes::default()) };
+    let own: Option<Wishes> = serde_json::from_str(object.get()).map_err(|error| fault(OBJECT, error.to_string()))?;
+    Ok(own.unwrap_or_default())
 }
 
 fn of_headers(headers: &HeaderMap) -> Result<Wishes, Refusal> {
@@ -90,6 +108,13 @@ fn of_headers(headers: &HeaderMap) -> Result<Wishes, Refusal> {
 }
 
 impl Wishes {
+    fn take_labels(&mut self) -> Result<Vec<(String, String)>, Refusal> {
+        let context = self.context.take().map(|context| ("context".to_owned(), context));
+        let labels: Vec<_> = context.into_iter().chain(std::mem::take(&mut self.labels)).collect();
+        check_labels(&labels)?;
+        Ok(labels)
+    }
+
     fn over(self, others: Self) -> Self {
         Self {
             route: self.route.or(others.route),
@@ -188,6 +213,37 @@ mod tests {
         let request = granted(body, &[("x-forwarded-host", "x")]).unwrap();
 
         assert_eq!(request.fields().keys().collect::<Vec<_>>(), ["seed"]);
+    }
+
+    #[test]
+    fn grants_embeddings_what_has_a_meaning_there() {
+        let body = json!({
+            "model": "m", "input": "hi", "base_url": "http://x", "user": "u",
+            "backstop": {"provider": "openai", "context": "search", "timeout": "5s"},
+        });
+        let mut request = EmbeddingRequest::parse(body.to_string().as_bytes()).unwrap();
+        let for_chats = [("x-backstop-route", "fast"), ("x-backstop-fallback-text", "later")];
+        let for_chats =
+            for_chats.map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_static(value)));
+
+        grant_embeddings(&mut request, &HeaderMap::from_iter(for_chats)).unwrap();
+
+        assert_eq!((request.model.as_str(), request.provider.as_deref()), ("m", Some("openai")));
+        assert_eq!(request.labels, [("context".to_owned(), "search".to_owned())]);
+        assert_eq!(request.deadline, Some(Duration::from_secs(5)));
+        assert_eq!(request.fields().keys().collect::<Vec<_>>(), ["user"]);
+    }
+
+    #[test]
+    fn refuses_embeddings_what_has_none() {
+        for field in ["route", "purpose", "fallback_text"] {
+            let body = json!({"model": "m", "input": "hi", "backstop": {field: "x"}}).to_string();
+            let mut request = EmbeddingRequest::parse(body.as_bytes()).unwrap();
+
+            let refusal = grant_embeddings(&mut request, &HeaderMap::new()).unwrap_err().to_string();
+
+            assert!(refusal.starts_with(&format!("{field}: has no meaning for embeddings")), "{refusal}");
+        }
     }
 
     #[test]

@@ -32,6 +32,7 @@ mod tests;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use indexmap::IndexSet;
 use jiff::Timestamp;
 
 pub use claim::{AttemptKind, Claim};
@@ -73,14 +74,17 @@ impl Guard {
     #[must_use]
     pub fn new(config: &Config) -> Self {
         let providers = config.providers.iter().map(|(name, settings)| Arc::new(Provider::new(name, settings, config)));
+        let targets = targets(config);
+        let embedding_routes: IndexSet<String> = targets.iter().filter_map(Target::embedding_route).collect();
+        let routes: Vec<String> = config.routes.keys().cloned().chain(embedding_routes).collect();
         Self {
-            targets: targets(config),
+            targets,
             providers: providers.collect(),
-            routes: config.routes.keys().cloned().collect(),
+            preference: Mutex::new(Preference::new(routes.len())),
+            routes,
             budget: Budget::new(&config.budget).map(|budget| Arc::new(Mutex::new(budget))),
             retries: Mutex::new(RetryBudget::new(config.retries.ratio, config.retries.floor)),
             hedges: Mutex::new(RetryBudget::new(config.retries.hedges, 0)),
-            preference: Mutex::new(Preference::new(config.routes.len())),
             unknown_price: config.budget.unknown_price,
             alarm: None,
         }

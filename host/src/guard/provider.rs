@@ -87,7 +87,7 @@ impl Provider {
             Credentials::NotNeeded | Credentials::Missing { .. } => Vec::new(),
         };
         let lanes = match config.breaker.scope {
-            BreakerScope::Model => settings.models.len(),
+            BreakerScope::Model => settings.model_ids().count(),
             BreakerScope::Provider => 1,
         };
         let ring = KeyRing::new(keys.len());
@@ -97,7 +97,7 @@ impl Provider {
             slots: vec![Slot::new(config.breaker, config.cooldown); lanes * places],
             places,
             scope: config.breaker.scope,
-            models: vec![ModelBook::default(); settings.models.len()],
+            models: vec![ModelBook::default(); settings.model_ids().count()],
             health: Health::default(),
             limits: Allowance::new(settings.limits),
         };
@@ -105,7 +105,7 @@ impl Provider {
             name: name.into(),
             access: Access::of(settings),
             keys,
-            models: settings.models.iter().map(|model| model.id.as_str().into()).collect(),
+            models: settings.model_ids().map(Into::into).collect(),
             rules: Rules {
                 base_url: settings.base_url.clone(),
                 limits: settings.limits,

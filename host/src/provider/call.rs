@@ -85,6 +85,7 @@ impl<'a> Call<'a> {
             model: self.model.to_owned(),
             json_by_tool: false,
             stream_usage: self.wants_stream_usage(),
+            vectors: 0,
         }
     }
 

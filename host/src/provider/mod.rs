@@ -56,7 +56,7 @@ pub use dialogue::Dialogue;
 pub use encode_error::EncodeError;
 pub use head::Head;
 pub use headers::{HeaderError, headers};
-pub use openai::{content_filtered, is_filtered};
+pub use openai::{Vectors, content_filtered, decode_embeddings, encode_embeddings, is_filtered};
 pub use quota::quota_left;
 pub use reading::Reading;
 pub use redact::redact;

@@ -11,4 +11,6 @@ pub struct Reading {
     pub json_by_tool: bool,
     /// The caller wants a chunk with the usage at the end of a stream.
     pub stream_usage: bool,
+    /// The vectors that were asked for; none of a chat.
+    pub vectors: usize,
 }

@@ -25,7 +25,7 @@ use super::seam::Seam;
 use super::served::Served;
 
 /// The largest whole reply that is read.
-const LARGEST_REPLY: usize = 32 << 20;
+pub(super) const LARGEST_REPLY: usize = 32 << 20;
 
 /// The largest error reply that is read, and how long it may take: what is beyond says nothing more about the failure.
 const LARGEST_ERROR: usize = 1 << 20;
@@ -108,7 +108,7 @@ impl Shape for Whole {
     type Received = Completion;
 
     async fn receive(clock: &dyn Clock, limits: &Limits, line: Line, body: ByteStream) -> Result<Completion, Failure> {
-        let body = read_whole(clock, limits.first_token, body).await?;
+        let body = read_whole(clock, limits.first_token, body, LARGEST_REPLY).await?;
         decode(line.protocol, &line.head(clock), &body, &line.reading)
     }
 
@@ -205,8 +205,13 @@ fn coded(coding: &str) -> Failure {
 }
 
 /// Reads a whole body, to the limit at most.
-pub(super) async fn read_whole(clock: &dyn Clock, limit: Limit, body: ByteStream) -> Result<Bytes, Failure> {
-    let read = limit.bound(clock, collect(body, LARGEST_REPLY)).await?;
+pub(super) async fn read_whole(
+    clock: &dyn Clock,
+    limit: Limit,
+    body: ByteStream,
+    largest: usize,
+) -> Result<Bytes, Failure> {
+    let read = limit.bound(clock, collect(body, largest)).await?;
     read.map_err(|error| error.failure())
 }
 

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use crate::config::Config;
-use crate::types::ChatRequest;
+use crate::types::{ChatRequest, EmbeddingRequest};
 
 use super::route::{Route, Seat};
-use super::{RouteError, Router};
+use super::{RouteError, Router, Wanted};
 
 /// The route a request takes, and which of its seats the request names.
 pub(super) struct Choice {
@@ -26,15 +26,33 @@ pub(super) enum Named {
 }
 
 impl Router {
-    /// Reads `model` and `provider` of a request.
+    /// Reads `model` and `provider` of a chat.
     pub(super) fn choose(&self, request: &ChatRequest) -> Result<Choice, RouteError> {
-        let mut choice = self.choose_by_model(request.model.as_deref())?;
-        if let Some(provider) = &request.provider {
-            let only = flags(&choice.route.roster, |seat| *seat.name.provider == **provider);
-            let Some(only) = only else { return Err(self.unknown_provider(provider)) };
-            choice.named = Named::Only(only);
-        }
-        Ok(choice)
+        let choice = self.choose_by_model(request.model.as_deref())?;
+        self.leave_only(request.provider.as_deref(), choice, Wanted::Chat)
+    }
+
+    /// Reads `model` and `provider` of a request for embeddings: the model by the name that all its targets share, one of its
+    /// targets, or its id at one of them.
+    pub(super) fn choose_embedding(&self, request: &EmbeddingRequest) -> Result<Choice, RouteError> {
+        let model = &*request.model;
+        let routes = || self.embeddings.values();
+        let first = |wanted: &dyn Fn(&Seat) -> bool| {
+            let named = |route: &Arc<Route>| Some((Arc::clone(route), Named::First(flags(&route.roster, wanted)?)));
+            routes().find_map(named)
+        };
+        let shared = self.embeddings.get(model).map(|route| (Arc::clone(route), Named::Nobody));
+        let found = shared.or_else(|| first(&|seat| seat.name.to_string() == model));
+        let found = found.or_else(|| first(&|seat| *seat.name.model == *model));
+        let Some((route, named)) = found else { return Err(self.unknown_embedding_model(model)) };
+        self.leave_only(request.provider.as_deref(), Choice { route, named }, Wanted::Embeddings)
+    }
+
+    fn leave_only(&self, provider: Option<&str>, choice: Choice, wanted: Wanted) -> Result<Choice, RouteError> {
+        let Some(provider) = provider else { return Ok(choice) };
+        let only = flags(&choice.route.roster, |seat| *seat.name.provider == *provider);
+        let Some(only) = only else { return Err(self.unknown_provider(provider, wanted)) };
+        Ok(Choice { named: Named::Only(only), ..choice })
     }
 
     fn choose_by_model(&self, model: Option<&str>) -> Result<Choice, RouteError> {
@@ -55,12 +73,20 @@ impl Router {
 
     fn unknown_model(&self, model: &str) -> RouteError {
         let routes = self.routes.keys().cloned();
-        let targets = self.target_names().flat_map(|name| [name.to_string(), name.model.to_string()]);
-        RouteError::UnknownModel { model: shortened(model), nearest: nearest(model, routes.chain(targets)) }
+        self.unknown(model, Wanted::Chat, routes)
     }
 
-    fn unknown_provider(&self, provider: &str) -> RouteError {
-        let providers = self.target_names().map(|name| name.provider.to_string());
+    fn unknown_embedding_model(&self, model: &str) -> RouteError {
+        self.unknown(model, Wanted::Embeddings, self.embeddings.keys().cloned())
+    }
+
+    fn unknown(&self, model: &str, wanted: Wanted, names: impl Iterator<Item = String>) -> RouteError {
+        let targets = self.target_names(wanted).flat_map(|name| [name.to_string(), name.model.to_string()]);
+        RouteError::UnknownModel { model: shortened(model), wanted, nearest: nearest(model, names.chain(targets)) }
+    }
+
+    fn unknown_provider(&self, provider: &str, wanted: Wanted) -> RouteError {
+        let providers = self.target_names(wanted).map(|name| name.provider.to_string());
         RouteError::UnknownProvider { provider: shortened(provider), nearest: nearest(provider, providers) }
     }
 }

@@ -44,7 +44,7 @@ impl Journey {
 
     /// Enters the request as failed, unless its caller has a text of their own to fall back on.
     pub(super) fn end_failed(&mut self, error: &RouteError) -> Option<String> {
-        let own = self.request.fallback_text.clone().or_else(|| self.route.fallback_text.clone());
+        let own = self.asked.fallback_text().map(str::to_owned).or_else(|| self.route.fallback_text.clone());
         let text = own.filter(|_| error.is_outage());
         if error.is_everyones_failure() && self.route.went_down() {
             self.raise(AlertKind::EveryProviderDown, format!("route {}: {error}", self.route.name));

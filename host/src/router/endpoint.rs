@@ -68,10 +68,32 @@ impl Endpoint {
         body: Bytes,
         streaming: bool,
     ) -> Result<HttpCall, Failure> {
-        let headers = headers(self.protocol, key.map(|key| &key.secret), &self.own_headers, streaming);
+        self.call_to(self.protocol.chat_url(&self.base_url, model, streaming), self.protocol, key, body, streaming)
+    }
+
+    /// The call that carries a body for one of the provider's embedding models. All are asked in OpenAI's protocol.
+    ///
+    /// # Errors
+    /// When the provider has no embeddings, or the key cannot stand in a header.
+    pub(super) fn embeddings_call(&self, key: Option<&ApiKey>, body: Bytes) -> Result<HttpCall, Failure> {
+        let words = || format!("{} has no embeddings", self.protocol.name());
+        let url = self.protocol.embeddings_url(&self.base_url);
+        let url = url.ok_or_else(|| Failure::new(FailureKind::ModelNotFound, words()))?;
+        self.call_to(url, Protocol::OpenAi, key, body, false)
+    }
+
+    fn call_to(
+        &self,
+        url: Url,
+        protocol: Protocol,
+        key: Option<&ApiKey>,
+        body: Bytes,
+        streaming: bool,
+    ) -> Result<HttpCall, Failure> {
+        let headers = headers(protocol, key.map(|key| &key.secret), &self.own_headers, streaming);
         Ok(HttpCall {
             provider: Arc::clone(&self.name),
-            url: self.protocol.chat_url(&self.base_url, model, streaming),
+            url,
             headers: headers.map_err(|error| Failure::new(FailureKind::Authentication, error.to_string()))?,
             body,
             connect_timeout: self.timeouts.connect,
@@ -111,5 +133,18 @@ mod tests {
 
             assert_eq!(call.url.as_str(), expected);
         }
+    }
+
+    #[test]
+    fn asks_for_embeddings_in_openais_protocol_whatever_a_chat_is_asked_in() {
+        let base = "https://g.example".parse().unwrap();
+        let gemini = ProviderConfig { kind: Protocol::Gemini, ..ProviderConfig::openai_compatible(base) };
+        let key = ApiKey { name: "KEY".to_owned(), secret: "canary".into() };
+
+        let call = Endpoint::new("g", &gemini).embeddings_call(Some(&key), Bytes::new()).unwrap();
+
+        assert_eq!(call.url.as_str(), "https://g.example/v1beta/openai/embeddings");
+        assert_eq!(call.headers["authorization"], "Bearer canary");
+        assert!(!call.headers.contains_key("x-goog-api-key"));
     }
 }

@@ -11,11 +11,13 @@ use crate::types::{AttemptRecord, ErrorKind, Failure, NanoUsd, RequestId, Target
 /// Ends a request. Each kind names the request, so that its record can be asked for.
 #[derive(Debug, Error)]
 pub enum RouteError {
-    /// The caller named a model that is no route, no target and no target's model.
-    #[error("no route and no target is called {model:?}{}", suggestion(.nearest.as_deref()))]
+    /// The caller named a model that is no route, no target and no target's model of the kind that was wanted.
+    #[error("{} is called {model:?}{}", .wanted.nobody(), .wanted.suggestion(.nearest.as_deref()))]
     UnknownModel {
         /// What was named.
         model: String,
+        /// What for.
+        wanted: Wanted,
         /// The nearest name there is.
         nearest: Option<String>,
     },
@@ -89,6 +91,15 @@ pub enum RouteError {
         /// Every attempt made before, oldest first.
         attempts: Vec<AttemptRecord>,
     },
+}
+
+/// What a model was wanted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// A chat.
+    Chat,
+    /// Embeddings.
+    Embeddings,
 }
 
 impl RouteError {
@@ -170,6 +181,22 @@ impl fmt::Display for Lines<'_> {
             write!(f, "\n  {}: {failure}", attempt.target)?;
         }
         Ok(())
+    }
+}
+
+impl Wanted {
+    fn nobody(self) -> &'static str {
+        match self {
+            Self::Chat => "no route and no target",
+            Self::Embeddings => "no embedding model",
+        }
+    }
+
+    fn suggestion(self, nearest: Option<&str>) -> String {
+        match (self, nearest) {
+            (Self::Embeddings, None) => "; they are named in providers.NAME.embedding_models".to_owned(),
+            (Self::Chat | Self::Embeddings, nearest) => suggestion(nearest),
+        }
     }
 }
 

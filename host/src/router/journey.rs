@@ -7,10 +7,11 @@ use crate::accounting::About;
 use crate::clock::{Moment, whole_ms};
 use crate::guard::{AttemptKind, Denied};
 use crate::types::{
-    Again, AlertKind, Ask, AttemptPlan, CandidateRecord, ChatRequest, Elsewhere, Event, Failure, FailureKind, NanoUsd,
-    Needs, PastAttempt, Standing, Verdict,
+    Again, AlertKind, Ask, AttemptPlan, CandidateRecord, Elsewhere, Event, Failure, FailureKind, NanoUsd, Needs,
+    PastAttempt, Standing, Verdict,
 };
 
+use super::asked::Asked;
 use super::choice::Choice;
 use super::eligibility::Eligibility;
 use super::endpoint::Endpoint;
@@ -28,7 +29,7 @@ const SPREAD_AFTER_PROBE: Duration = Duration::from_millis(600);
 pub(super) struct Journey {
     pub(super) router: Arc<Router>,
     pub(super) route: Arc<Route>,
-    pub(super) request: Arc<ChatRequest>,
+    pub(super) asked: Asked,
     pub(super) streaming: bool,
     pub(super) story: Story,
     pub(super) deadline: Moment,
@@ -71,21 +72,21 @@ pub(super) enum Refused {
 impl Journey {
     pub(super) fn new(
         router: Arc<Router>,
-        request: Arc<ChatRequest>,
+        asked: Asked,
         streaming: bool,
         choice: Choice,
         story: Story,
         sequence: u64,
     ) -> Self {
         let route = choice.route;
-        let needs = router.needs(&request);
-        let shortfalls = router.shortfalls(&request, streaming, &route.roster);
+        let needs = router.needs_of(&asked);
+        let shortfalls = router.shortfalls_of(&asked, streaming, &route.roster);
         let roster = route.roster.iter().map(|seat| &seat.roster).zip(shortfalls);
         let eligibility = Eligibility::new(roster, &needs, choice.named);
         let began = router.clock.now();
         Self {
-            deadline: began + request.deadline.unwrap_or(route.deadline),
-            labels: request.labels.clone().into(),
+            deadline: began + asked.deadline().unwrap_or(route.deadline),
+            labels: asked.labels().into(),
             note: Vec::new(),
             past: Vec::new(),
             spent: NanoUsd::ZERO,
@@ -96,7 +97,7 @@ impl Journey {
             emergency: false,
             router,
             route,
-            request,
+            asked,
             streaming,
             story,
             needs,

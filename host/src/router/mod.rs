@@ -1,6 +1,7 @@
 //! The loop: asks the strategy, the guard, a provider, until one has answered.
 
 // In the order a request meets them.
+mod asked;
 mod choice;
 mod route;
 mod decider;
@@ -21,6 +22,7 @@ mod transcript;
 mod chunk;
 mod stream;
 mod answer;
+mod embeddings;
 mod ending;
 mod estimate;
 mod error;
@@ -36,13 +38,14 @@ use indexmap::IndexMap;
 use crate::accounting::Accounts;
 use crate::clock::Clock;
 use crate::config::{GenerationDefaults, Purpose};
-use crate::guard::Guard;
+use crate::guard::{Guard, Target};
 use crate::random::Random;
 use crate::transport::Transport;
 use crate::types::{ChatRequest, Needs, Observer, Outcome, RequestId, RequestRecord, TargetName};
 
+use asked::Asked;
 use attempt::{Shape, Whole};
-use choice::nearest;
+use choice::{Choice, nearest};
 use journey::Journey;
 use relay::Streamed;
 use story::Story;
@@ -50,8 +53,9 @@ use story::Story;
 pub use answer::Answer;
 pub use chunk::Chunk;
 pub use decider::{Decider, Stamp};
+pub use embeddings::Embeddings;
 pub use endpoint::Endpoint;
-pub use error::{RouteError, StreamError};
+pub use error::{RouteError, StreamError, Wanted};
 pub use estimate::Estimate;
 pub use route::{Route, Seat, seat};
 pub use stream::AnswerStream;
@@ -72,6 +76,8 @@ pub struct Router {
     pub endpoints: Vec<Endpoint>,
     /// The routes by name.
     pub routes: IndexMap<String, Arc<Route>>,
+    /// A route for each embedding model, by its name: the targets that have it.
+    pub embeddings: IndexMap<String, Arc<Route>>,
     /// The purpose presets by name.
     pub purposes: IndexMap<String, Purpose>,
     /// Generation settings for everyone who says nothing.
@@ -119,7 +125,7 @@ impl Router {
         }
     }
 
-    /// Finds the request's route and opens its record.
+    /// Finds a chat's route and opens its record.
     fn depart(
         self: &Arc<Self>,
         request: Arc<ChatRequest>,
@@ -128,6 +134,17 @@ impl Router {
     ) -> Result<Journey, RouteError> {
         let choice = self.choose(&request)?;
         self.purpose(&request)?;
+        Ok(self.set_off(Asked::Chat(request), streaming, choice, observer))
+    }
+
+    /// Opens the record of a request that has its route.
+    fn set_off(
+        self: &Arc<Self>,
+        asked: Asked,
+        streaming: bool,
+        choice: Choice,
+        observer: Option<Arc<dyn Observer>>,
+    ) -> Journey {
         self.guard.begin(self.clock.now());
         let id = RequestId((u128::from(self.random.next()) << 64) | u128::from(self.random.next()));
         let record = RequestRecord {
@@ -136,8 +153,8 @@ impl Router {
             route: Arc::clone(&choice.route.name),
             strategy: Arc::clone(&choice.route.decider().name),
             streaming,
-            labels: request.labels.clone().into(),
-            parent: request.parent,
+            labels: asked.labels().into(),
+            parent: asked.parent(),
             outcome: Outcome::Pending,
             error: None,
             served_by: None,
@@ -150,15 +167,17 @@ impl Router {
         self.accounts.begin(&record);
         let story = Story::begin(record, observer, Arc::clone(&self.accounts), Arc::clone(&self.clock));
         let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
-        Ok(Journey::new(Arc::clone(self), request, streaming, choice, story, sequence))
+        Journey::new(Arc::clone(self), asked, streaming, choice, story, sequence)
     }
 
     fn route(&self, name: &str) -> Option<Arc<Route>> {
         self.routes.get(name).cloned()
     }
 
-    fn target_names(&self) -> impl Iterator<Item = &Arc<TargetName>> {
-        self.guard.targets().iter().map(|target| &target.name)
+    /// The names of the targets of a kind.
+    fn target_names(&self, wanted: Wanted) -> impl Iterator<Item = &Arc<TargetName>> {
+        let is_wanted = move |target: &&Target| target.embeds.is_some() == (wanted == Wanted::Embeddings);
+        self.guard.targets().iter().filter(is_wanted).map(|target| &target.name)
     }
 
     fn endpoint(&self, seat: &Seat) -> Option<&Endpoint> {

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 
 use crate::config::{ApiKey, OnInterrupt, Protocol};
-use crate::provider::{Call, Defaults, Dialogue, EncodeError, Encoded, Reading, can_prefill, encode, unsupported};
+use crate::provider::{
+    Call, Defaults, Dialogue, EncodeError, Encoded, Reading, can_prefill, encode, encode_embeddings, unsupported,
+};
 use crate::transport::HttpCall;
 use crate::types::{ChatRequest, Event, Failure, FailureKind};
 
 use super::Router;
+use super::asked::Asked;
 use super::endpoint::Endpoint;
 use super::journey::Journey;
 use super::route::Seat;
@@ -64,7 +67,15 @@ impl Journey {
         endpoint: &Endpoint,
         key: Option<&ApiKey>,
     ) -> (Result<HttpCall, Failure>, Reading, Seam) {
-        match self.encode(seat, endpoint) {
+        let request = match self.asked.clone() {
+            Asked::Chat(request) => request,
+            Asked::Embeddings(request) => {
+                let body = encode_embeddings(&request, &seat.name.model);
+                let reading = Reading { vectors: request.inputs(), ..Reading::default() };
+                return (endpoint.embeddings_call(key, body), reading, Seam::None);
+            }
+        };
+        match self.encode(&request, seat, endpoint) {
             Ok((Encoded { body, reading, notes }, seam)) => {
                 if !notes.is_empty() {
                     self.story.tell(Event::Adapted { target: Arc::clone(&seat.name), notes });
@@ -79,11 +90,11 @@ impl Journey {
         }
     }
 
-    /// The request in a target's protocol.
+    /// A chat in a target's protocol.
     ///
     /// # Errors
     /// When the request is at fault: no target of that protocol could be asked it.
-    fn encode(&self, seat: &Seat, endpoint: &Endpoint) -> Result<(Encoded, Seam), Failure> {
+    fn encode(&self, request: &ChatRequest, seat: &Seat, endpoint: &Endpoint) -> Result<(Encoded, Seam), Failure> {
         let goes_on = self.can_go_on(seat);
         let begun = self.sent.as_ref().filter(|_| goes_on).map(|sent| sent.text.as_str());
         // Blanks at the end make some providers refuse a beginning.
@@ -93,17 +104,16 @@ impl Journey {
             (Some(_), Some(begun)) => Seam::after_prefill(begun),
             (Some(sent), None) => Seam::afresh(sent.clone()),
         };
-        let dialogue = self.dialogue(endpoint).map_err(|error| at_fault(&error))?;
-        let encoded =
-            self.router.with_call(&self.request, &dialogue, seat, endpoint, self.streaming, prefill, |call| {
-                encode(endpoint.protocol, call)
-            });
+        let dialogue = dialogue(request, endpoint).map_err(|error| at_fault(&error))?;
+        let encoded = self.router.with_call(request, &dialogue, seat, endpoint, self.streaming, prefill, |call| {
+            encode(endpoint.protocol, call)
+        });
         Ok((encoded.map_err(|error| at_fault(&error))?, seam))
     }
 
     /// Whether a target goes on with the answer that the caller has the beginning of.
     pub(super) fn can_go_on(&self, seat: &Seat) -> bool {
-        let Some(sent) = &self.sent else { return false };
+        let (Some(sent), Asked::Chat(request)) = (&self.sent, &self.asked) else { return false };
         let Some(endpoint) = self.router.endpoint(seat) else { return false };
         // Within a call of a tool nobody can go on: half a JSON text is no turn of a conversation.
         if self.route.on_interrupt != OnInterrupt::Continue
@@ -112,18 +122,18 @@ impl Journey {
         {
             return false;
         }
-        let Ok(dialogue) = self.dialogue(endpoint) else { return false };
-        self.router.with_call(&self.request, &dialogue, seat, endpoint, true, None, |call| {
+        let Ok(dialogue) = dialogue(request, endpoint) else { return false };
+        self.router.with_call(request, &dialogue, seat, endpoint, true, None, |call| {
             can_prefill(endpoint.protocol, call, endpoint.prefill(&seat.name.model))
         })
     }
+}
 
-    /// The messages, read where the target does not speak the caller's protocol.
-    fn dialogue(&self, endpoint: &Endpoint) -> Result<Dialogue<'_>, EncodeError> {
-        match endpoint.protocol {
-            Protocol::OpenAi => Ok(Dialogue::default()),
-            Protocol::Anthropic | Protocol::Gemini | Protocol::Ollama => Dialogue::read(self.request.messages()),
-        }
+/// The messages, read where the target does not speak the caller's protocol.
+fn dialogue<'r>(request: &'r ChatRequest, endpoint: &Endpoint) -> Result<Dialogue<'r>, EncodeError> {
+    match endpoint.protocol {
+        Protocol::OpenAi => Ok(Dialogue::default()),
+        Protocol::Anthropic | Protocol::Gemini | Protocol::Ollama => Dialogue::read(request.messages()),
     }
 }
 

@@ -6,7 +6,6 @@ use crate::clock::{Moment, whole_ms};
 use crate::guard::{AttemptKind, Claim};
 use crate::types::{Ask, NanoUsd, Standing, State};
 
-use super::eligibility::output_bound;
 use super::journey::Journey;
 use super::legs::Legs;
 use super::route::Seat;
@@ -127,7 +126,7 @@ impl Journey {
 
     /// The output tokens to reckon with at a seat.
     pub(super) fn output_bound(&self, seat: Option<&Seat>) -> u32 {
-        output_bound(&self.request, &self.needs, self.router.default_max_tokens(&self.request, seat))
+        self.router.output_bound(&self.asked, &self.needs, seat)
     }
 
     fn attempts_left(&self, in_flight: usize) -> u32 {

@@ -11,7 +11,7 @@ use crate::provider::{ChunkFacts, Completion, Decoder, EventFault, content_filte
 use crate::transport::{ByteStream, Splitter, SseError, SseEvent};
 use crate::types::{Failure, FailureKind, Usage};
 
-use super::attempt::{Line, Shape, read_whole};
+use super::attempt::{LARGEST_REPLY, Line, Shape, read_whole};
 use super::chunk::{Chunk, as_event, calls_of, remainder};
 use super::limits::{Limit, Limits};
 use super::seam::{Differs, Joined};
@@ -31,7 +31,7 @@ impl Shape for Streamed {
 
     async fn receive(clock: &dyn Clock, limits: &Limits, line: Line, mut body: ByteStream) -> Result<Relay, Failure> {
         if is_whole(&line) {
-            let whole = read_whole(clock, limits.first_token, body).await?;
+            let whole = read_whole(clock, limits.first_token, body, LARGEST_REPLY).await?;
             if !begins_like_events(&whole) {
                 let completion = decode(line.protocol, &line.head(clock), &whole, &line.reading)?;
                 return Relay::of_whole(line, completion);

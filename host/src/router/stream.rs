@@ -239,9 +239,8 @@ impl Journey {
         if served.received.differs { Onward::Nowhere } else { onward }
     }
 
-    /// Whether another target may go on with an answer that breaks off. Several answers at once cannot be told apart well enough.
+    /// Whether another target may go on with an answer that breaks off.
     fn may_be_gone_on_with(&self) -> bool {
-        let asks_for_several = self.request.fields().get("n").is_some_and(|n| !matches!(n.get(), "1" | "null"));
-        self.route.on_interrupt != OnInterrupt::Fail && !asks_for_several
+        self.route.on_interrupt != OnInterrupt::Fail && !self.asked.asks_for_several()
     }
 }

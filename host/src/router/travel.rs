@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::provider::Completion;
-use crate::types::{AttemptPlan, Verdict};
+use crate::types::{AttemptPlan, NanoUsd, Usage, Verdict};
 
 use super::RouteError;
 use super::answer::Answer;
@@ -98,18 +98,18 @@ impl Journey {
 
     /// Settles a whole reply and makes it an answer.
     pub(super) fn arrive(mut self, served: Served<Completion>) -> Answer {
+        let Completion { usage, .. } = served.received;
+        let target = Some(Arc::clone(&served.target));
+        let (received, cost) = self.settle(served, usage);
+        Answer { text: received.text, target, usage, cost, body: received.body, ..Answer::empty(&self) }
+    }
+
+    /// Settles what came whole: what of it is left, and what the request has cost.
+    pub(super) fn settle<R>(&mut self, served: Served<R>, usage: Option<Usage>) -> (R, Option<NanoUsd>) {
         let (now, wall) = (self.router.clock.now(), self.router.clock.wall());
-        let usage = served.received.usage;
         let settled = served.flight.served(usage, served.quota_left, now, wall);
         let cost = settled.cost.map(|cost| cost.saturating_add(self.spent));
         self.end_served(&served.target, usage, cost);
-        Answer {
-            text: served.received.text,
-            target: Some(served.target),
-            usage,
-            cost,
-            body: served.received.body,
-            ..Answer::empty(&self)
-        }
+        (served.received, cost)
     }
 }

@@ -23,7 +23,8 @@
 //! ```
 //!
 //! It speaks four protocols and answers in the one whose path is called: OpenAI's, Anthropic's (`/v1/messages`), Gemini's
-//! (`…:generateContent`) and Ollama's (`/api/chat`). The last three begin at [`ScriptedProvider::root_url`].
+//! (`…:generateContent`) and Ollama's (`/api/chat`). The last three begin at [`ScriptedProvider::root_url`]. An answer to a call
+//! of `…/embeddings` is a vector for each input.
 //!
 //! The server stands for the world outside: it keeps real time of its own, whatever clock the code under test is given,
 //! and is not meant for a runtime whose time is paused.
@@ -35,6 +36,7 @@ mod tool_call;
 mod object;
 mod usage;
 mod completion;
+mod embeddings;
 mod anthropic;
 mod gemini;
 mod ollama;

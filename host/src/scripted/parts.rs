@@ -141,6 +141,7 @@ fn events(answer: &Answer, call: &ReceivedCall) -> Events {
 /// The whole answer in the protocol of the call.
 fn whole_body(answer: &Answer, call: &ReceivedCall) -> Bytes {
     Bytes::from(match call.protocol() {
+        Protocol::OpenAi if call.wants_embeddings() => answer.embeddings(call).to_string(),
         Protocol::OpenAi => answer.completion(call).to_string(),
         Protocol::Anthropic => anthropic::message(answer, call).to_string(),
         // Gemini's whole replies are meant for the eye.

@@ -85,6 +85,12 @@ impl ReceivedCall {
         }
     }
 
+    /// Whether embeddings were asked for: the path ends in `/embeddings`.
+    #[must_use]
+    pub fn wants_embeddings(&self) -> bool {
+        self.path_alone().ends_with("/embeddings")
+    }
+
     /// Whether a stream is to end with the usage, which only OpenAI's callers have to ask for.
     #[must_use]
     pub fn wants_usage_in_stream(&self) -> bool {

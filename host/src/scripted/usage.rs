@@ -42,7 +42,7 @@ impl Answer {
             UsageTold::Given(usage) => return Some(usage.clone()),
             UsageTold::Tokens { input, output } => (*input, *output),
             UsageTold::Counted => {
-                let messages = ["messages", "contents"].iter().find_map(|name| call.body.get(name));
+                let messages = ["messages", "contents", "input"].iter().find_map(|name| call.body.get(name));
                 let input = messages.map_or(0, |messages| messages.to_string().len() / 4);
                 (input as u64, (self.pieces.len() + 3 * self.tool_calls.len() + thought) as u64)
             }

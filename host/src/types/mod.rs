@@ -6,6 +6,8 @@ mod target;
 mod failure;
 mod decision;
 mod request;
+mod embedding_input;
+mod embedding_request;
 mod event;
 mod record;
 mod summary;
@@ -15,6 +17,7 @@ mod trace;
 
 pub use alert::{Alert, AlertKind};
 pub use decision::{Ask, AttemptPlan, Decision, PastAttempt, Standing, State, Verdict};
+pub use embedding_request::EmbeddingRequest;
 pub use event::{Event, Observer};
 pub use failure::{Again, Effect, Elsewhere, Failure, FailureKind};
 pub use money::{LongInput, NanoUsd, ParseMoneyError, Price, Rates};

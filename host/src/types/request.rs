@@ -52,7 +52,7 @@ pub struct Needs {
     pub max_output_tokens: Option<u32>,
 }
 
-/// Why a body is not a chat request. Worded for the client who sent it.
+/// Why a body is not a request. Worded for the client who sent it.
 #[derive(Debug, Error)]
 pub enum ParseRequestError {
     /// Not JSON, or no object.
@@ -244,11 +244,11 @@ impl Default for ChatRequest {
     }
 }
 
-fn raw(value: &impl Serialize) -> Option<Box<RawValue>> {
+pub(super) fn raw(value: &impl Serialize) -> Option<Box<RawValue>> {
     serde_json::value::to_raw_value(value).ok()
 }
 
-fn take<T: serde::de::DeserializeOwned>(
+pub(super) fn take<T: serde::de::DeserializeOwned>(
     fields: &mut IndexMap<String, Box<RawValue>>,
     field: &'static str,
     expected: &'static str,

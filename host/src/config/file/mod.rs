@@ -2,6 +2,7 @@
 
 mod provider;
 mod model;
+mod embedding_model;
 mod route;
 mod health;
 mod budget;

@@ -9,7 +9,7 @@ use crate::config::{units, value};
 use crate::types::{NanoUsd, Price};
 
 /// Models a provider may have.
-const MOST_MODELS: usize = 1_000;
+pub(super) const MOST_MODELS: usize = 1_000;
 
 /// Reads `models`: a list of ids, or of tables that say more.
 pub(super) fn read_list(section: &mut Section<'_, '_>, models: &mut Option<Vec<ModelConfig>>) {
@@ -80,7 +80,7 @@ fn read_details(mut section: Section<'_, '_>) -> Option<ModelConfig> {
     id.map(|_| model)
 }
 
-fn id(value: &DeValue<'_>) -> Read<String> {
+pub(super) fn id(value: &DeValue<'_>) -> Read<String> {
     let id = value::text(value)?;
     check_id(&id).map(|()| id)
 }

@@ -12,7 +12,7 @@ use crate::config::section::Section;
 use crate::config::settings::{Limits, Protocol, Timeouts};
 use crate::config::{units, value};
 
-use super::{model, words};
+use super::{embedding_model, model, words};
 
 /// Reads one provider.
 pub(super) fn read(mut section: Section<'_, '_>, draft: &mut Draft, environment: &Environment) {
@@ -21,6 +21,7 @@ pub(super) fn read(mut section: Section<'_, '_>, draft: &mut Draft, environment:
     keys(&mut section, draft, environment);
     section.set("allow_insecure", &mut draft.allow_insecure, value::switch);
     model::read_list(&mut section, &mut draft.models);
+    embedding_model::read_list(&mut section, &mut draft.embedding_models);
     section.set("enabled", &mut draft.enabled, value::switch);
     section.set("priority", &mut draft.priority, value::whole(units::PRIORITY));
     section.set_some("local", &mut draft.local, value::switch);

@@ -5,6 +5,7 @@ mod places;
 mod environment;
 mod presets;
 mod shown;
+mod embeddings;
 mod secrets;
 
 use std::path::Path;

@@ -6,7 +6,9 @@ mod response;
 mod stream;
 mod message;
 mod usage;
+mod embeddings;
 
+pub use embeddings::{Vectors, decode_embeddings, encode_embeddings};
 pub use response::{content_filtered, is_filtered};
 
 pub(super) use request::encode;

@@ -49,12 +49,12 @@ pub(in crate::provider) fn encode(call: &Call<'_>) -> Result<Encoded, EncodeErro
 }
 
 /// A JSON object under construction.
-struct Body {
+pub(super) struct Body {
     json: BytesMut,
 }
 
 impl Body {
-    fn open() -> Self {
+    pub(super) fn open() -> Self {
         Self { json: BytesMut::from(&b"{"[..]) }
     }
 
@@ -66,7 +66,7 @@ impl Body {
         self.json.put_u8(b':');
     }
 
-    fn field(&mut self, name: &str, value: &(impl Serialize + ?Sized)) {
+    pub(super) fn field(&mut self, name: &str, value: &(impl Serialize + ?Sized)) {
         self.name(name);
         self.write(value);
     }
@@ -84,7 +84,7 @@ impl Body {
         let _ = serde_json::to_writer((&mut self.json).writer(), value);
     }
 
-    fn close(mut self) -> Bytes {
+    pub(super) fn close(mut self) -> Bytes {
         self.json.put_u8(b'}');
         self.json.freeze()
     }

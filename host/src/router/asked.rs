@@ -1,0 +1,85 @@
+//! What a request asks for: an answer, or embeddings.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::types::{ChatRequest, EmbeddingRequest, Needs, TraceParent};
+
+use super::Router;
+use super::eligibility::output_bound;
+use super::route::Seat;
+
+/// What a request asks for. Whatever is not about the wire is the same for both.
+#[derive(Clone)]
+pub(super) enum Asked {
+    /// An answer, whole or as a stream.
+    Chat(Arc<ChatRequest>),
+    /// Embeddings.
+    Embeddings(Arc<EmbeddingRequest>),
+}
+
+impl Asked {
+    pub(super) fn labels(&self) -> &[(String, String)] {
+        match self {
+            Self::Chat(request) => &request.labels,
+            Self::Embeddings(request) => &request.labels,
+        }
+    }
+
+    /// The caller's own trace.
+    pub(super) fn parent(&self) -> Option<TraceParent> {
+        match self {
+            Self::Chat(request) => request.parent,
+            Self::Embeddings(request) => request.parent,
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        match self {
+            Self::Chat(request) => request.deadline,
+            Self::Embeddings(request) => request.deadline,
+        }
+    }
+
+    /// The caller's own text to fall back on. No vector can stand in for another.
+    pub(super) fn fallback_text(&self) -> Option<&str> {
+        match self {
+            Self::Chat(request) => request.fallback_text.as_deref(),
+            Self::Embeddings(_) => None,
+        }
+    }
+
+    /// Whether several answers are wanted at once, which cannot be told apart well enough to go on with one that breaks off.
+    pub(super) fn asks_for_several(&self) -> bool {
+        match self {
+            Self::Chat(request) => request.fields().get("n").is_some_and(|n| !matches!(n.get(), "1" | "null")),
+            Self::Embeddings(_) => false,
+        }
+    }
+}
+
+impl Router {
+    /// What a target must be capable of.
+    pub(super) fn needs_of(&self, asked: &Asked) -> Needs {
+        match asked {
+            Asked::Chat(request) => self.needs(request),
+            Asked::Embeddings(request) => request.needs(),
+        }
+    }
+
+    /// What each target of a route could not be asked for, in words; `None` where it can be asked.
+    pub(super) fn shortfalls_of(&self, asked: &Asked, streaming: bool, roster: &[Seat]) -> Vec<Option<String>> {
+        match asked {
+            Asked::Chat(request) => self.shortfalls(request, streaming, roster),
+            Asked::Embeddings(_) => vec![None; roster.len()],
+        }
+    }
+
+    /// The output tokens to reckon with at a seat.
+    pub(super) fn output_bound(&self, asked: &Asked, needs: &Needs, seat: Option<&Seat>) -> u32 {
+        match asked {
+            Asked::Chat(request) => output_bound(request, needs, self.default_max_tokens(request, seat)),
+            Asked::Embeddings(_) => 0,
+        }
+    }
+}
