@@ -25,8 +25,8 @@ impl<'a> Credentials<'a> {
         let (bearer, plain): (Vec<_>, Vec<_>) = (bearer.collect(), plain.collect());
         match (bearer.as_slice(), plain.as_slice()) {
             ([], []) | ([None], []) => Self::None,
-            ([Some(key)], []) | ([] | [None], [key]) => Self::One(*key),
-            ([Some(one)], [other]) if one == other => Self::One(*one),
+            ([Some(key)], []) | ([] | [None], [key]) => Self::One(key),
+            ([Some(one)], [other]) if one == other => Self::One(one),
             _ => Self::Several,
         }
     }
