@@ -240,7 +240,7 @@ async fn shows_a_key_to_no_log_and_to_no_provider() {
     let stage = stage().await;
     let key = key(&stage, &["the pipeline", "--label", "team=search"]).await;
     let gateway = Served::start_with(&stage, ["--listen", "127.0.0.1:0", "--log=trace"]).await;
-    let wrong = format!("{}x", &key[..46]);
+    let wrong = format!("{key}x");
 
     let answered = ask(&gateway, &key, HI).await;
     let refused = ask(&gateway, &wrong, HI).await;
