@@ -2,8 +2,8 @@
 //!
 //! The way of a request: `door` accepts a connection, `connection` serves it (`pulse` ends those that keep it waiting,
 //! `framing` refuses heads that two servers would read differently); `reception` finds the endpoint by method and path;
-//! `inbound` reads the body, `wishes` what the client asks of Backstop itself; `chat` has the library answer; `reply` writes
-//! what is said in headers, `events` the stream. `status` alone chooses statuses.
+//! `inbound` reads the body, `wishes` what the client asks of Backstop itself; `chat` has the library answer, or `messages`
+//! in Anthropic's shape; `reply` writes what is said in headers, `events` the stream. `status` alone chooses statuses.
 
 mod door;
 mod bounds;
@@ -16,6 +16,7 @@ mod inbound;
 mod sound_json;
 mod wishes;
 mod chat;
+mod messages;
 mod models;
 mod refusal;
 mod status;

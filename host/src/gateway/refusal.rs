@@ -5,6 +5,8 @@ use thiserror::Error;
 
 use crate::types::ParseRequestError;
 
+use super::messages::Fault;
+
 /// A request that goes no further. Worded for the client who sent it.
 #[derive(Debug, Error)]
 pub(super) enum Refusal {
@@ -38,6 +40,8 @@ pub(super) enum Refusal {
         /// What is wrong with it.
         fault: String,
     },
+    #[error(transparent)]
+    NotAMessage(#[from] Fault),
     #[error("the gateway is stopping")]
     Stopping,
     #[error("something went wrong inside the gateway; its log says more")]
@@ -69,6 +73,7 @@ impl Refusal {
             | Self::BrokeOff(_)
             | Self::Unsound(_)
             | Self::NotARequest(_)
+            | Self::NotAMessage(_)
             | Self::Wish { .. } => "invalid_request_error",
         }
     }
@@ -83,7 +88,7 @@ impl Refusal {
             Self::TooSlow => "request_timeout",
             Self::BrokeOff(_) => "incomplete_body",
             Self::Unsound(_) => "invalid_json",
-            Self::NotARequest(_) | Self::Wish { .. } => "invalid_request",
+            Self::NotARequest(_) | Self::NotAMessage(_) | Self::Wish { .. } => "invalid_request",
             Self::Stopping => "stopping",
             Self::Panicked => "internal_error",
         }
@@ -94,6 +99,7 @@ impl Refusal {
             Self::NotARequest(ParseRequestError::NoMessages) => Some("messages"),
             Self::NotARequest(ParseRequestError::WrongType { field, .. }) => Some(field),
             Self::Wish { field, .. } => Some(field),
+            Self::NotAMessage(fault) => Some(&fault.place),
             Self::NotARequest(ParseRequestError::NotAnObject(_))
             | Self::NoSuchPath
             | Self::WrongMethod { .. }

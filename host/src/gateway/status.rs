@@ -36,9 +36,11 @@ pub(super) fn of_refusal(refusal: &Refusal) -> StatusCode {
         Refusal::NotJson | Refusal::Compressed => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Refusal::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Refusal::TooSlow => StatusCode::REQUEST_TIMEOUT,
-        Refusal::BrokeOff(_) | Refusal::Unsound(_) | Refusal::NotARequest(_) | Refusal::Wish { .. } => {
-            StatusCode::BAD_REQUEST
-        }
+        Refusal::BrokeOff(_)
+        | Refusal::Unsound(_)
+        | Refusal::NotARequest(_)
+        | Refusal::NotAMessage(_)
+        | Refusal::Wish { .. } => StatusCode::BAD_REQUEST,
         Refusal::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
     }

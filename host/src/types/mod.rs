@@ -6,6 +6,7 @@ mod target;
 mod failure;
 mod decision;
 mod request;
+mod unsaid;
 mod event;
 mod record;
 
@@ -16,4 +17,5 @@ pub use money::{LongInput, NanoUsd, ParseMoneyError, Price, Rates};
 pub use record::{AttemptEnd, AttemptRecord, CandidateRecord, Outcome, RequestId, RequestRecord};
 pub use request::{ChatRequest, Needs, ParseRequestError};
 pub use target::{RosterTarget, TargetId, TargetName};
+pub(crate) use unsaid::{Mark, Place, Unsaid};
 pub use usage::Usage;

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
+use super::unsaid::Unsaid;
+
 /// The answers a request may ask for at once: OpenAI's own bound.
 const MOST_ANSWERS: u32 = 128;
 
@@ -31,6 +33,8 @@ pub struct ChatRequest {
     pub deadline: Option<Duration>,
     /// The text to answer with, marked as degraded, when every provider failed.
     pub fallback_text: Option<String>,
+    /// What the caller said in Anthropic's protocol, where it was that, and OpenAI's has no word for.
+    pub(crate) unsaid: Option<Box<Unsaid>>,
 }
 
 /// What a target must be capable of to serve a request.
@@ -100,7 +104,14 @@ impl ChatRequest {
             labels: Vec::new(),
             deadline: None,
             fallback_text: None,
+            unsaid: None,
         }
+    }
+
+    /// A request with messages in OpenAI's shape, which whoever calls this has made sure of.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn of_messages(messages: Vec<Box<RawValue>>) -> Self {
+        Self { messages, ..Self::new() }
     }
 
     /// A request with one message of the user.
