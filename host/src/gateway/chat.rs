@@ -7,6 +7,7 @@ use crate::client::Backstop;
 use crate::router::RouteError;
 use crate::types::ChatRequest;
 
+use super::events::events;
 use super::refusal::Refusal;
 use super::reply::Reply;
 use super::{sound_json, wishes};
@@ -22,7 +23,7 @@ pub(super) fn parse(body: &Bytes, headers: &HeaderMap) -> Result<ChatRequest, Re
 /// Has a request answered, whole or piece by piece, as it asks.
 pub(super) async fn answer(backstop: &Backstop, request: ChatRequest) -> Result<Reply, RouteError> {
     if request.stream {
-        backstop.stream(request).await.map(Reply::of_stream)
+        backstop.stream(request).await.map(|stream| Reply::of_stream(stream, events))
     } else {
         backstop.chat(request).await.map(Reply::of_answer)
     }

@@ -2,10 +2,10 @@
 //!
 //! The way of a request: `door` accepts a connection, `connection` serves it (`pulse` ends those that keep it waiting,
 //! `framing` refuses heads that two servers would read differently); `reception` finds the endpoint by method and path, and
-//! `keys` lets its client in;
-//! `inbound` reads the body, `wishes` what the client asks of Backstop itself; `chat` and `embeddings` have the library answer; `reply` writes
-//! what is said in headers, `events` the stream. `status` alone chooses statuses. `admin` is what operators see and steer, `reload` takes
-//! up a changed configuration, `dashboard` is the page that shows it all.
+//! `keys` lets its client in; `inbound` reads the body, `wishes` what the client asks of Backstop itself; `chat` and `embeddings`
+//! have the library answer, or `messages` in Anthropic's shape; `reply` writes what is said in headers, `events` the stream, and
+//! `replays` keeps what may be asked for again. `status` alone chooses statuses. `admin` is what operators see and steer, `reload`
+//! takes up a changed configuration, `dashboard` is the page that shows it all.
 
 mod door;
 mod bounds;
@@ -21,6 +21,7 @@ mod wishes;
 mod replays;
 mod chat;
 mod embeddings;
+mod messages;
 mod models;
 mod admin;
 mod reload;

@@ -27,7 +27,7 @@ use super::keys::{Caller, Keys, Purpose};
 use super::refusal::Refusal;
 use super::replays::{Claim, Replays, Turn};
 use super::reply::{Origin, Reply};
-use super::{chat, embeddings, inbound, models, status};
+use super::{chat, embeddings, inbound, messages, models, status};
 
 /// What all connections share.
 pub(super) struct Reception {
@@ -48,6 +48,8 @@ pub(super) struct Reception {
 enum Endpoint {
     Chat,
     Embeddings,
+    Messages,
+    CountTokens,
     Models,
     Alive,
     Ready,
@@ -56,6 +58,19 @@ enum Endpoint {
     Page(&'static Asset),
     /// The admin API, with the methods that this path of it takes.
     Admin(&'static str),
+}
+
+/// In whose shape a client is told of errors.
+#[derive(Clone, Copy)]
+enum Shape {
+    OpenAi,
+    Anthropic,
+}
+
+impl Shape {
+    fn at(path: &str) -> Self {
+        if path.starts_with("/v1/messages") { Self::Anthropic } else { Self::OpenAi }
+    }
 }
 
 /// Why a request has no answer.
@@ -81,6 +96,8 @@ impl Endpoint {
         match path {
             "/v1/chat/completions" => Some(Self::Chat),
             "/v1/embeddings" => Some(Self::Embeddings),
+            "/v1/messages" => Some(Self::Messages),
+            "/v1/messages/count_tokens" => Some(Self::CountTokens),
             "/v1/models" => Some(Self::Models),
             "/healthz" => Some(Self::Alive),
             "/readyz" => Some(Self::Ready),
@@ -92,7 +109,7 @@ impl Endpoint {
     /// The methods it takes, as the header `allow` has them.
     fn allowed(self) -> &'static str {
         match self {
-            Self::Chat | Self::Embeddings => "POST, OPTIONS",
+            Self::Chat | Self::Embeddings | Self::Messages | Self::CountTokens => "POST, OPTIONS",
             Self::Models | Self::Alive | Self::Ready | Self::Metrics | Self::Page(_) => "GET, HEAD, OPTIONS",
             Self::Admin(allowed) => allowed,
         }
@@ -101,7 +118,7 @@ impl Endpoint {
     /// What a key must be good for to be let in; `None` is anyone.
     fn purpose(self) -> Option<Purpose> {
         match self {
-            Self::Chat | Self::Embeddings | Self::Models => Some(Purpose::Model),
+            Self::Chat | Self::Embeddings | Self::Messages | Self::CountTokens | Self::Models => Some(Purpose::Model),
             Self::Admin(_) | Self::Metrics => Some(Purpose::Admin),
             Self::Alive | Self::Ready | Self::Page(_) => None,
         }
@@ -142,11 +159,12 @@ impl Reception {
 
     /// Answers a request, whatever becomes of it: a panic costs the request it happens in, and no other.
     pub(super) async fn answer(&self, request: Request<Incoming>) -> Reply {
+        let shape = Shape::at(request.uri().path());
         match AssertUnwindSafe(self.serve(request)).catch_unwind().await {
             Ok(Ok(reply)) => reply,
-            Ok(Err(Unanswered::Refused(refusal))) => self.refuse(&refusal),
-            Ok(Err(Unanswered::Failed(error))) => self.fail(&error),
-            Err(_) => self.refuse(&Refusal::Panicked),
+            Ok(Err(Unanswered::Refused(refusal))) => self.refuse(&refusal, shape),
+            Ok(Err(Unanswered::Failed(error))) => self.fail(&error, shape),
+            Err(_) => self.refuse(&Refusal::Panicked, shape),
         }
     }
 
@@ -162,6 +180,8 @@ impl Reception {
         match endpoint {
             Endpoint::Chat => self.chat(request, &caller).await,
             Endpoint::Embeddings => self.embeddings(request, &caller).await,
+            Endpoint::Messages => self.messages(request, &caller).await,
+            Endpoint::CountTokens => self.count_tokens(request, &caller).await,
             Endpoint::Models => Ok(self.tell(&models::list(&self.backstop, &caller))),
             Endpoint::Alive => Ok(self.tell(&json!({"status": "ok"}))),
             Endpoint::Ready if *self.stopping.borrow() => Err(Refusal::Stopping.into()),
@@ -222,6 +242,13 @@ impl Reception {
         Ok(Held::new(place, self.backstop.clone(), Arc::clone(&self.clock)))
     }
 
+    fn begin_chat(&self, caller: &Caller, request: &mut ChatRequest) -> Result<Held, Refusal> {
+        let mut labels = std::mem::take(&mut request.labels);
+        let held = self.begin(caller, request.model.as_deref(), || most_tokens(request), &mut labels)?;
+        request.labels = labels;
+        Ok(held)
+    }
+
     async fn chat(&self, request: Request<Incoming>, caller: &Caller) -> Result<Reply, Unanswered> {
         let (headers, body, claim) = match self.take_in(request, caller).await? {
             TakenIn::Again(reply) => return Ok(reply),
@@ -229,10 +256,28 @@ impl Reception {
         };
         let mut request = chat::parse(&body, &headers)?;
         drop(body);
-        let mut labels = std::mem::take(&mut request.labels);
-        let held = self.begin(caller, request.model.as_deref(), || most_tokens(&request), &mut labels)?;
-        request.labels = labels;
+        let held = self.begin_chat(caller, &mut request)?;
         conclude(chat::answer(&self.backstop, request).await, held, claim)
+    }
+
+    async fn messages(&self, request: Request<Incoming>, caller: &Caller) -> Result<Reply, Unanswered> {
+        let (headers, body, claim) = match self.take_in(request, caller).await? {
+            TakenIn::Again(reply) => return Ok(reply),
+            TakenIn::New { headers, body, claim } => (headers, body, claim),
+        };
+        let mut asked = messages::parse(&body, &headers)?;
+        drop(body);
+        let held = self.begin_chat(caller, &mut asked.request)?;
+        conclude(messages::answer(&self.backstop, asked).await, held, claim)
+    }
+
+    async fn count_tokens(&self, request: Request<Incoming>, caller: &Caller) -> Result<Reply, Unanswered> {
+        let (headers, body) = match self.take_in(request, caller).await? {
+            TakenIn::Again(reply) => return Ok(reply),
+            TakenIn::New { headers, body, .. } => (headers, body),
+        };
+        let request = messages::parse_counted(&body, &headers)?;
+        Ok(self.tell(&messages::count(&self.backstop, &request)?).with_request_id())
     }
 
     async fn embeddings(&self, request: Request<Incoming>, caller: &Caller) -> Result<Reply, Unanswered> {
@@ -259,10 +304,13 @@ impl Reception {
         Reply::of_json(StatusCode::OK, said).with_origin(&self.nobody())
     }
 
-    fn refuse(&self, refusal: &Refusal) -> Reply {
+    fn refuse(&self, refusal: &Refusal, shape: Shape) -> Reply {
         let (status, origin) = (status::of_refusal(refusal), self.nobody());
         tracing::info!(id = %origin.id, status = status.as_u16(), "refused: {refusal}");
-        let reply = Reply::of_json(status, &refusal.to_json()).with_origin(&origin);
+        let reply = match shape {
+            Shape::OpenAi => Reply::of_json(status, &refusal.to_json()).with_origin(&origin),
+            Shape::Anthropic => error_in_messages(status, &refusal.to_string(), &origin),
+        };
         match (refusal, status::retry_after_refusal(refusal)) {
             (Refusal::WrongMethod { allowed }, _) => reply.with_allowed(allowed),
             (_, Some(seconds)) => reply.with_retry_after(seconds),
@@ -271,7 +319,7 @@ impl Reception {
         }
     }
 
-    fn fail(&self, error: &RouteError) -> Reply {
+    fn fail(&self, error: &RouteError, shape: Shape) -> Reply {
         let record = error.id().and_then(|id| self.backstop.explain(id));
         let target: Option<Arc<TargetName>> = match error {
             RouteError::Rejected { target, .. } => Some(Arc::clone(target)),
@@ -288,7 +336,10 @@ impl Reception {
             // It has not got as far as to have a record, and so a line of its own.
             tracing::info!(id = %origin.id, status = status.as_u16(), "refused: {error}");
         }
-        let reply = Reply::of_json(status, &error.to_json()).with_origin(&origin);
+        let reply = match shape {
+            Shape::OpenAi => Reply::of_json(status, &error.to_json()).with_origin(&origin),
+            Shape::Anthropic => error_in_messages(status, &messages::error_message(error), &origin),
+        };
         match status::retry_after(error) {
             Some(seconds) => reply.with_retry_after(seconds),
             None => reply.without_repetition(),
@@ -325,6 +376,10 @@ fn conclude(answered: Result<Reply, RouteError>, held: Held, claim: Option<Claim
             Err(error.into())
         }
     }
+}
+
+fn error_in_messages(status: StatusCode, message: &str, origin: &Origin) -> Reply {
+    Reply::of_json(status, &messages::error_body(status, message, origin.id)).with_origin(origin).with_request_id()
 }
 
 /// Refuses pages of other sites, which a browser on this machine would otherwise let spend the operator's money: by a name of

@@ -7,6 +7,7 @@ use crate::types::ParseRequestError;
 
 use super::admin::AdminError;
 use super::keys::Denied;
+use super::messages::Fault;
 
 /// A request that goes no further. Worded for the client who sent it.
 #[derive(Debug, Error)]
@@ -43,6 +44,8 @@ pub(super) enum Refusal {
         /// What is wrong with it.
         fault: String,
     },
+    #[error(transparent)]
+    NotAMessage(#[from] Fault),
     #[error(transparent)]
     Admin(Box<AdminError>),
     #[error("Idempotency-Key must be 1 to 255 characters of ASCII")]
@@ -100,6 +103,7 @@ impl Refusal {
             | Self::BadIdempotencyKey
             | Self::OtherBody
             | Self::UnderWay
+            | Self::NotAMessage(_)
             | Self::Wish { .. } => "invalid_request_error",
         }
     }
@@ -115,7 +119,7 @@ impl Refusal {
             Self::TooSlow => "request_timeout",
             Self::BrokeOff(_) => "incomplete_body",
             Self::Unsound(_) => "invalid_json",
-            Self::NotARequest(_) | Self::Wish { .. } => "invalid_request",
+            Self::NotARequest(_) | Self::NotAMessage(_) | Self::Wish { .. } => "invalid_request",
             Self::Admin(error) => error.code(),
             Self::BadIdempotencyKey => "invalid_request",
             Self::OtherBody => "idempotency_key_reused",
@@ -131,6 +135,7 @@ impl Refusal {
             Self::NotARequest(ParseRequestError::WrongType { field, .. }) => Some(field),
             Self::Wish { field, .. } => Some(field),
             Self::Admin(error) => error.param(),
+            Self::NotAMessage(fault) => Some(&fault.place),
             Self::NotARequest(ParseRequestError::NotAnObject(_))
             | Self::NoSuchPath
             | Self::WrongMethod { .. }

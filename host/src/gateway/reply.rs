@@ -16,7 +16,6 @@ use crate::router::{Answer, AnswerStream, Embeddings};
 use crate::types::{NanoUsd, RequestId, TargetName};
 
 use super::dashboard::Asset;
-use super::events::events;
 use super::held::Held;
 use super::pulse::Running;
 use super::replays::{Claim, Replayed};
@@ -26,6 +25,7 @@ const SDK_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// What the SDKs of OpenAI and Anthropic go by before they repeat a request.
 const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-backstop-request-id");
+const ANTHROPIC_REQUEST_ID: HeaderName = HeaderName::from_static("request-id");
 const PROVIDER: HeaderName = HeaderName::from_static("x-backstop-provider");
 const MODEL: HeaderName = HeaderName::from_static("x-backstop-model");
 const ATTEMPTS: HeaderName = HeaderName::from_static("x-backstop-attempts");
@@ -82,8 +82,12 @@ impl Reply {
         Self::new(StatusCode::OK, Content::Whole(answer.body)).with_type("application/json").with_origin(&origin)
     }
 
-    /// An answer that comes piece by piece. What it costs is known when its headers are long gone.
-    pub(super) fn of_stream(stream: AnswerStream) -> Self {
+    /// An answer that comes piece by piece, in the shape its events are written in. What it costs is known when its headers are
+    /// long gone.
+    pub(super) fn of_stream<S>(stream: AnswerStream, events: impl FnOnce(AnswerStream) -> S) -> Self
+    where
+        S: Stream<Item = Bytes> + Send + 'static,
+    {
         let origin = Origin {
             id: stream.id,
             is_degraded: stream.is_degraded(),
@@ -183,6 +187,15 @@ impl Reply {
         }
         if origin.is_degraded {
             headers.insert(DEGRADED, HeaderValue::from_static("true"));
+        }
+        self
+    }
+
+    /// Says the request's name once more where Anthropic's clients look for it.
+    pub(super) fn with_request_id(mut self) -> Self {
+        let headers = self.response.headers_mut();
+        if let Some(id) = headers.get(REQUEST_ID).cloned() {
+            headers.insert(ANTHROPIC_REQUEST_ID, id);
         }
         self
     }

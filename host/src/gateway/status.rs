@@ -39,9 +39,11 @@ pub(super) fn of_refusal(refusal: &Refusal) -> StatusCode {
         Refusal::NotJson | Refusal::Compressed => StatusCode::UNSUPPORTED_MEDIA_TYPE,
         Refusal::TooLong { .. } => StatusCode::PAYLOAD_TOO_LARGE,
         Refusal::TooSlow => StatusCode::REQUEST_TIMEOUT,
-        Refusal::BrokeOff(_) | Refusal::Unsound(_) | Refusal::NotARequest(_) | Refusal::Wish { .. } => {
-            StatusCode::BAD_REQUEST
-        }
+        Refusal::BrokeOff(_)
+        | Refusal::Unsound(_)
+        | Refusal::NotARequest(_)
+        | Refusal::NotAMessage(_)
+        | Refusal::Wish { .. } => StatusCode::BAD_REQUEST,
         Refusal::Admin(error) => of_admin(error),
         Refusal::BadIdempotencyKey => StatusCode::BAD_REQUEST,
         Refusal::OtherBody => StatusCode::UNPROCESSABLE_ENTITY,

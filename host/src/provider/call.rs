@@ -123,7 +123,7 @@ fn add<'a>(fields: &mut Vec<Field<'a>>, name: &str, value: &impl serde::Serializ
 
 /// OpenAI's reasoning models refuse `max_tokens` and any `temperature` but their own. A caller who sets them is told so by
 /// the provider; a default of ours must not break the request.
-fn has_fixed_sampling(model: &str) -> bool {
+pub(super) fn has_fixed_sampling(model: &str) -> bool {
     let id = model.rsplit('/').next().unwrap_or(model);
     ["o1", "o3", "o4", "gpt-5"].iter().any(|family| {
         id.strip_prefix(family).is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', '.', ':', '@']))

@@ -23,24 +23,24 @@ pub(super) fn pick<'a, const N: usize>(
 }
 
 /// As [`pick`], of a part of a reply; where it is no object, nothing is there.
-pub(super) fn pick_from<'a, const N: usize>(part: &'a RawValue, names: [&str; N]) -> [Option<&'a RawValue>; N] {
+pub(crate) fn pick_from<'a, const N: usize>(part: &'a RawValue, names: [&str; N]) -> [Option<&'a RawValue>; N] {
     pick_text(part.get(), names).unwrap_or([None; N])
 }
 
 /// The first items of a list, at most `limit`; none where it is no list.
-pub(super) fn items(part: &RawValue, limit: usize) -> Vec<&RawValue> {
+pub(crate) fn items(part: &RawValue, limit: usize) -> Vec<&RawValue> {
     let mut reader = serde_json::Deserializer::from_str(part.get());
     reader.deserialize_seq(Items { limit }).unwrap_or_default()
 }
 
 /// The text of a string. Half a surrogate pair, which some providers cut an emoji into, becomes U+FFFD.
-pub(super) fn text(part: &RawValue) -> Option<String> {
+pub(crate) fn text(part: &RawValue) -> Option<String> {
     let mut reader = serde_json::Deserializer::from_str(part.get());
     reader.deserialize_bytes(Text).ok()
 }
 
 /// As [`text`], without a copy where the string has no escapes.
-pub(super) fn words(part: &RawValue) -> Option<Cow<'_, str>> {
+pub(crate) fn words(part: &RawValue) -> Option<Cow<'_, str>> {
     let inside = part.get().strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
     match inside {
         Some(plain) if !plain.contains('\\') => Some(Cow::Borrowed(plain)),
@@ -49,7 +49,7 @@ pub(super) fn words(part: &RawValue) -> Option<Cow<'_, str>> {
 }
 
 /// Whether a part is anything more than null, false, "", [] or {}.
-pub(super) fn is_something(part: &RawValue) -> bool {
+pub(crate) fn is_something(part: &RawValue) -> bool {
     let text = part.get().trim();
     let inside = || text.get(1..text.len().saturating_sub(1)).unwrap_or_default();
     match text.as_bytes().first() {
@@ -59,7 +59,7 @@ pub(super) fn is_something(part: &RawValue) -> bool {
 }
 
 /// A value without the blanks between its tokens; numbers, escapes and the order of fields stay as they came.
-pub(super) fn compact(part: &RawValue) -> String {
+pub(crate) fn compact(part: &RawValue) -> String {
     let mut compact = String::with_capacity(part.get().len());
     let mut within_string = false;
     let mut escaped = false;
@@ -78,7 +78,7 @@ pub(super) fn compact(part: &RawValue) -> String {
 }
 
 /// The text as a JSON object; `None` where it is none.
-pub(super) fn object(text: &str) -> Option<&RawValue> {
+pub(crate) fn object(text: &str) -> Option<&RawValue> {
     let value: &RawValue = serde_json::from_str(text).ok()?;
     value.get().starts_with('{').then_some(value)
 }

@@ -36,7 +36,7 @@ mod span;
 mod quota;
 mod redact;
 // Reading without trust.
-mod json;
+pub(crate) mod json;
 mod tokens;
 #[cfg(test)]
 mod fixtures;

@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use super::call::{Call, Field};
 use super::encode_error::EncodeError;
 use super::json::{is_something, items, pick_from, words};
+use crate::types::Unsaid;
 
 /// Tools of one request that are taken. More are refused: one left out would be lost in silence.
 const MOST_TOOLS: usize = 10_000;
@@ -51,6 +52,8 @@ pub(super) struct Wishes<'a> {
     pub user: Option<String>,
     /// Fields that OpenAI's protocol does not have, or only it has: left out with a note unless the target knows them.
     pub foreign: Vec<Field<'a>>,
+    /// What a caller of Anthropic's protocol says beside all that.
+    pub unsaid: Option<&'a Unsaid>,
 }
 
 /// A tool the model may call.
@@ -118,11 +121,17 @@ impl<'a> Wishes<'a> {
     /// # Errors
     /// The first field whose value is not what OpenAI's chat protocol has there.
     pub(super) fn read(call: &Call<'a>) -> Result<Self, EncodeError> {
-        let mut wishes = Self { choices: 1, ..Self::default() };
+        let mut wishes = Self { choices: 1, unsaid: call.request.unsaid.as_deref(), ..Self::default() };
         for field in call.fields() {
             wishes.take(field)?;
         }
         Ok(wishes)
+    }
+
+    /// A field that OpenAI's protocol does not have.
+    pub(super) fn own(&self, name: &str) -> Option<&RawValue> {
+        let foreign = self.foreign.iter().find(|(theirs, _)| theirs == name).map(|(_, value)| &**value);
+        foreign.or_else(|| self.unsaid?.fields.get(name).map(|value| &**value))
     }
 
     /// Whether the answer is held to JSON.

@@ -10,6 +10,7 @@ use serde_json::value::RawValue;
 use thiserror::Error;
 
 use super::TraceParent;
+use super::unsaid::Unsaid;
 
 /// The answers a request may ask for at once: OpenAI's own bound.
 const MOST_ANSWERS: u32 = 128;
@@ -35,6 +36,8 @@ pub struct ChatRequest {
     pub fallback_text: Option<String>,
     /// The span of the caller's own trace that the request belongs to.
     pub parent: Option<TraceParent>,
+    /// What the caller said in Anthropic's protocol, where it was that, and OpenAI's has no word for.
+    pub(crate) unsaid: Option<Box<Unsaid>>,
 }
 
 /// What a target must be capable of to serve a request.
@@ -105,7 +108,14 @@ impl ChatRequest {
             deadline: None,
             fallback_text: None,
             parent: None,
+            unsaid: None,
         }
+    }
+
+    /// A request with messages in OpenAI's shape, which whoever calls this has made sure of.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn of_messages(messages: Vec<Box<RawValue>>) -> Self {
+        Self { messages, ..Self::new() }
     }
 
     /// A request with one message of the user.

@@ -10,6 +10,7 @@ use super::sent::{Block, Message, Role};
 use crate::provider::call::Call;
 use crate::provider::dialogue::{Assistant, Bound, Dialogue, Part, ToolCall, Turn};
 use crate::provider::notes;
+use crate::types::{Mark, Place, Unsaid};
 
 /// Stands for a user who has said nothing yet: a conversation must begin with the user.
 const SILENCE: &str = ".";
@@ -35,16 +36,21 @@ pub(super) enum Thoughts {
 impl<'a> Conversation<'a> {
     /// Writes the dialogue of a call, and the beginning of the answer where there is one.
     pub(super) fn of(call: &Call<'a>, thoughts: Thoughts, notes: &mut Vec<String>) -> Self {
-        let mut writing = Writing { provider: call.provider, thoughts, ids: CallIds::default(), lost: 0, notes };
+        let marks = Marks { unsaid: call.request.unsaid.as_deref() };
+        let mut writing = Writing { provider: call.provider, thoughts, ids: CallIds::default(), marks, lost: 0, notes };
         let mut conversation = Self::default();
-        for turn in &call.dialogue.turns {
+        for (place, turn) in call.dialogue.turns.iter().enumerate() {
             match turn {
                 Turn::Instruction(text) => conversation.instruct(text),
-                Turn::User(parts) => conversation.say(Role::User, content(parts)),
-                Turn::Assistant(answer) => conversation.say(Role::Assistant, writing.answer(answer)),
+                Turn::User(parts) => conversation.say(Role::User, content(parts, place, marks)),
+                Turn::Assistant(answer) => conversation.say(Role::Assistant, writing.answer(answer, place)),
                 Turn::Tool(result) => {
-                    let tool_use_id = writing.ids.of_result(&result.call_id);
-                    let result = Block::ToolResult { tool_use_id, content: content(&result.content) };
+                    let result = Block::ToolResult {
+                        tool_use_id: writing.ids.of_result(&result.call_id),
+                        content: content(&result.content, place, marks),
+                        is_error: marks.of(Place::Result(place)).is_some_and(|mark| mark.is_error),
+                        cache_control: marks.cache(Place::Result(place)),
+                    };
                     conversation.say(Role::User, vec![result]);
                 }
             }
@@ -52,7 +58,7 @@ impl<'a> Conversation<'a> {
         if writing.lost > 0 {
             notes.push("reasoning of an earlier answer is left out: another provider or model made it".to_owned());
         }
-        conversation.say(Role::Assistant, call.prefill.and_then(text).into_iter().collect());
+        conversation.say(Role::Assistant, call.prefill.and_then(|begun| text(begun, None)).into_iter().collect());
         conversation.put_results_first();
         conversation.begin_with_user();
         conversation.trim_end();
@@ -90,7 +96,7 @@ impl<'a> Conversation<'a> {
 
     fn begin_with_user(&mut self) {
         if self.messages.first().is_none_or(|first| first.role == Role::Assistant) {
-            let silence = Message { role: Role::User, content: text(SILENCE).into_iter().collect() };
+            let silence = Message { role: Role::User, content: text(SILENCE, None).into_iter().collect() };
             self.messages.insert(0, silence);
         }
     }
@@ -98,7 +104,7 @@ impl<'a> Conversation<'a> {
     /// An answer that has begun must not end in blanks: Anthropic refuses it.
     fn trim_end(&mut self) {
         if let Some(Message { role: Role::Assistant, content }) = self.messages.last_mut()
-            && let Some(Block::Text { text }) = content.last_mut()
+            && let Some(Block::Text { text, .. }) = content.last_mut()
         {
             *text = match text {
                 Cow::Borrowed(text) => Cow::Borrowed(text.trim_end()),
@@ -125,13 +131,14 @@ struct Writing<'a, 'n> {
     provider: &'a str,
     thoughts: Thoughts,
     ids: CallIds<'a>,
+    marks: Marks<'a>,
     /// Thoughts that must not travel.
     lost: usize,
     notes: &'n mut Vec<String>,
 }
 
 impl<'a> Writing<'a, '_> {
-    fn answer(&mut self, answer: &'a Assistant<'_>) -> Vec<Block<'a>> {
+    fn answer(&mut self, answer: &'a Assistant<'_>, place: usize) -> Vec<Block<'a>> {
         let mut blocks = Vec::new();
         for bound in &answer.bound {
             match thought(bound, self.provider).filter(|_| self.thoughts == Thoughts::Own) {
@@ -139,9 +146,14 @@ impl<'a> Writing<'a, '_> {
                 None => self.lost += 1,
             }
         }
-        blocks.extend(text(&answer.text));
-        for call in &answer.calls {
-            blocks.push(Block::ToolUse { id: self.ids.of_call(&call.id), name: &call.name, input: self.input(call) });
+        blocks.extend(text(&answer.text, self.marks.cache(Place::Text(place))));
+        for (number, call) in answer.calls.iter().enumerate() {
+            blocks.push(Block::ToolUse {
+                id: self.ids.of_call(&call.id),
+                name: &call.name,
+                input: self.input(call),
+                cache_control: self.marks.cache(Place::Call(place, number)),
+            });
         }
         blocks
     }
@@ -171,16 +183,39 @@ fn thought<'a>(bound: &'a Bound<'_>, provider: &str) -> Option<Block<'a>> {
     }
 }
 
-fn content<'a>(parts: &'a [Part<'_>]) -> Vec<Block<'a>> {
-    let block = |part: &'a Part<'_>| match part {
-        Part::Text(words) => text(words),
-        Part::Image(image) => image::source(image).ok().map(|source| Block::Image { source }),
-        // A request with such a part is refused before it comes here.
-        Part::Other(_) => None,
+fn content<'a>(parts: &'a [Part<'_>], message: usize, marks: Marks<'a>) -> Vec<Block<'a>> {
+    let block = |(place, part): (usize, &'a Part<'_>)| {
+        let mark = marks.of(Place::Part(message, place));
+        if let Some(own) = mark.and_then(|mark| mark.block.as_deref()) {
+            return Some(Block::Own(own));
+        }
+        let cache_control = mark.and_then(|mark| mark.cache.as_deref());
+        match part {
+            Part::Text(words) => text(words, cache_control),
+            Part::Image(image) => image::source(image).ok().map(|source| Block::Image { source, cache_control }),
+            // A request with such a part is refused before it comes here.
+            Part::Other(_) => None,
+        }
     };
-    parts.iter().filter_map(block).collect()
+    parts.iter().enumerate().filter_map(block).collect()
 }
 
-fn text(words: &str) -> Option<Block<'_>> {
-    (!words.trim().is_empty()).then_some(Block::Text { text: Cow::Borrowed(words) })
+fn text<'a>(words: &'a str, cache_control: Option<&'a RawValue>) -> Option<Block<'a>> {
+    (!words.trim().is_empty()).then_some(Block::Text { text: Cow::Borrowed(words), cache_control })
+}
+
+/// What a caller of Anthropic's protocol said of single places.
+#[derive(Debug, Clone, Copy)]
+struct Marks<'a> {
+    unsaid: Option<&'a Unsaid>,
+}
+
+impl<'a> Marks<'a> {
+    fn of(self, place: Place) -> Option<&'a Mark> {
+        self.unsaid?.marks.get(&place)
+    }
+
+    fn cache(self, place: Place) -> Option<&'a RawValue> {
+        self.of(place)?.cache.as_deref()
+    }
 }

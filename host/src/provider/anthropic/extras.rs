@@ -29,6 +29,16 @@ impl<'a> Extras<'a> {
     /// Reads them, and notes what Anthropic has no field for.
     pub(super) fn of(call: &Call<'a>, wishes: &'a Wishes<'a>, notes: &mut Vec<String>) -> Self {
         let mut extras = Self::default();
+        for (name, value) in wishes.unsaid.into_iter().flat_map(|unsaid| &unsaid.fields) {
+            match name.as_str() {
+                "thinking" => extras.thinking = Some(value),
+                "output_config" => extras.output_config = Some(value),
+                "top_k" => extras.top_k = Some(value),
+                name => {
+                    extras.passed.insert(name, Cow::Borrowed(value));
+                }
+            }
+        }
         for (name, value) in &wishes.foreign {
             match &**name {
                 "thinking" => extras.thinking = Some(value),

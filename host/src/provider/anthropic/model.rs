@@ -53,6 +53,16 @@ impl Model {
         }
     }
 
+    /// Whether it takes a kind of thinking in Anthropic's words. What is not Claude is taken to.
+    pub(super) fn takes_thinking(self, kind: Option<&str>) -> bool {
+        let Some(version) = self.version else { return true };
+        match kind {
+            Some("enabled") => ((3, 7)..(4, 7)).contains(&version),
+            Some("adaptive") => version >= (4, 6),
+            Some(_) | None => version >= (3, 7),
+        }
+    }
+
     /// Whether it goes on with an answer that has begun.
     pub(super) fn goes_on(self) -> bool {
         self.version.is_some_and(|version| version < (4, 6))

@@ -22,6 +22,7 @@ use crate::provider::call::{Call, Encoded};
 use crate::provider::dialogue::{Part, Turn};
 use crate::provider::encode_error::EncodeError;
 use crate::provider::wishes::{ToolChoice, Wishes};
+use crate::types::Place;
 
 /// The body of a request.
 #[derive(Debug, Serialize)]
@@ -29,7 +30,7 @@ struct Body<'a> {
     model: &'a str,
     max_tokens: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    system: Option<String>,
+    system: Option<System<'a>>,
     messages: Vec<Message<'a>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     tools: Vec<Tool<'a>>,
@@ -47,6 +48,15 @@ struct Body<'a> {
     stream: bool,
     #[serde(flatten)]
     passed: IndexMap<&'a str, Cow<'a, RawValue>>,
+}
+
+/// What the operator wants.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum System<'a> {
+    Text(String),
+    /// In the caller's own blocks.
+    Own(&'a RawValue),
 }
 
 /// The body of a request.
@@ -84,18 +94,26 @@ fn check<'w>(call: &Call<'_>, wishes: &'w Wishes<'_>, model: Model) -> Result<He
     if model.refuses_begun_answers() && has_begun(call) {
         return Err("going on with an answer that has begun".to_owned());
     }
-    for turn in &call.dialogue.turns {
+    let own = |message| {
+        move |part| {
+            let mark = wishes.unsaid.and_then(|unsaid| unsaid.marks.get(&Place::Part(message, part)));
+            mark.is_some_and(|mark| mark.block.is_some())
+        }
+    };
+    for (message, turn) in call.dialogue.turns.iter().enumerate() {
         match turn {
-            Turn::User(parts) => check_parts(parts)?,
-            Turn::Tool(result) => check_parts(&result.content)?,
+            Turn::User(parts) => check_parts(parts, own(message))?,
+            Turn::Tool(result) => check_parts(&result.content, own(message))?,
             Turn::Instruction(_) | Turn::Assistant(_) => {}
         }
     }
     Held::of(wishes, model)
 }
 
-fn check_parts(parts: &[Part<'_>]) -> Result<(), String> {
-    parts.iter().try_for_each(|part| match part {
+/// `is_own` tells of a part's place whether the caller has a block of Anthropic's own for it.
+fn check_parts(parts: &[Part<'_>], is_own: impl Fn(usize) -> bool) -> Result<(), String> {
+    parts.iter().enumerate().try_for_each(|(place, part)| match part {
+        _ if is_own(place) => Ok(()),
         Part::Text(_) => Ok(()),
         Part::Image(image) => image::source(image).map(|_| ()),
         Part::Other(kind) => Err(format!("content of type {kind}")),
@@ -119,10 +137,11 @@ fn body<'a>(
     if let Some(user) = wishes.user.as_ref().and_then(|user| to_raw_value(&json!({"user_id": user})).ok()) {
         extras.passed.entry("metadata").or_insert(Cow::Owned(user));
     }
+    let own_system = wishes.unsaid.and_then(|unsaid| unsaid.system.as_deref()).map(System::Own);
     Body {
         model: call.model,
         max_tokens: plan.max_tokens,
-        system: conversation.system,
+        system: own_system.or(conversation.system.map(System::Text)),
         messages: conversation.messages,
         tools: tools.list,
         tool_choice: tools.choice,

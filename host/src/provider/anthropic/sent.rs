@@ -29,21 +29,42 @@ pub(super) enum Role {
 #[serde(tag = "type", rename_all = "snake_case")]
 pub(super) enum Block<'a> {
     /// Text that is more than blanks: Anthropic refuses any other.
-    Text { text: Cow<'a, str> },
+    Text {
+        text: Cow<'a, str>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cache_control: Option<&'a RawValue>,
+    },
     /// An image.
-    Image { source: Source<'a> },
+    Image {
+        source: Source<'a>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cache_control: Option<&'a RawValue>,
+    },
     /// A thought in words.
     Thinking { thinking: &'a str, signature: &'a str },
     /// A thought that nobody may read.
     RedactedThinking { data: &'a str },
     /// A call of a tool.
-    ToolUse { id: Cow<'a, str>, name: &'a str, input: Cow<'a, RawValue> },
+    ToolUse {
+        id: Cow<'a, str>,
+        name: &'a str,
+        input: Cow<'a, RawValue>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cache_control: Option<&'a RawValue>,
+    },
     /// What the tool brought.
     ToolResult {
         tool_use_id: Cow<'a, str>,
         #[serde(skip_serializing_if = "Vec::is_empty")]
         content: Vec<Self>,
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        is_error: bool,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        cache_control: Option<&'a RawValue>,
     },
+    /// In the caller's own words.
+    #[serde(untagged)]
+    Own(&'a RawValue),
 }
 
 /// Where an image is.

@@ -63,6 +63,8 @@ impl<'a> Plan<'a> {
     ) -> Self {
         let model = Model::of(call.model);
         let mut plan = Self { thinking: None, effort: None, max_tokens: limit(wishes, model, notes) };
+        // Who says both leaves it to us to find out what the model takes.
+        let own = own.filter(|own| wishes.effort.is_none() || model.takes_thinking(kind(own).as_deref()));
         match (own, wishes.effort) {
             (Some(own), _) => plan.take_own(own, obstacle(call, force, kind(own).as_deref() == Some("enabled")), notes),
             (None, Some(Effort::None) | None) => {}
@@ -129,9 +131,8 @@ impl<'a> Plan<'a> {
 
 /// Whether the caller wants thoughts that the model would have.
 pub(super) fn is_wanted(model: Model, wishes: &Wishes<'_>) -> bool {
-    let own = wishes.foreign.iter().find(|(name, _)| name == "thinking");
-    match (own, wishes.effort) {
-        (Some((_, own)), _) => is_on(own),
+    match (wishes.own("thinking"), wishes.effort) {
+        (Some(own), _) => is_on(own),
         (None, Some(Effort::None) | None) => false,
         (None, Some(_)) => model.mode() != Mode::Never,
     }

@@ -9,6 +9,7 @@ use super::format::Held;
 use super::schema::input_schema;
 use crate::provider::dialogue::{Dialogue, Turn};
 use crate::provider::wishes::{ToolChoice, Wishes};
+use crate::types::Place;
 
 /// A tool.
 #[derive(Debug, Clone, Serialize)]
@@ -17,6 +18,10 @@ pub(super) struct Tool<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<&'a str>,
     input_schema: Cow<'a, RawValue>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    strict: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache_control: Option<&'a RawValue>,
 }
 
 /// Whether tools are to be called.
@@ -59,6 +64,8 @@ impl<'a> Tools<'a> {
                     name,
                     description: Some("Gives the answer. Its arguments are the answer itself."),
                     input_schema: Cow::Borrowed(schema),
+                    strict: false,
+                    cache_control: None,
                 }],
                 choice: Some(Choice::Tool { name, disable_parallel_tool_use: true }),
             };
@@ -66,10 +73,15 @@ impl<'a> Tools<'a> {
         if wishes.tools.is_empty() {
             return Self::of_history(dialogue);
         }
-        let list = wishes.tools.iter().map(|tool| Tool {
-            name: &tool.name,
-            description: tool.description.as_deref(),
-            input_schema: input_schema(tool.parameters.as_deref()),
+        let list = wishes.tools.iter().enumerate().map(|(place, tool)| {
+            let mark = wishes.unsaid.and_then(|unsaid| unsaid.marks.get(&Place::Tool(place)));
+            Tool {
+                name: &tool.name,
+                description: tool.description.as_deref(),
+                input_schema: input_schema(tool.parameters.as_deref()),
+                strict: mark.is_some_and(|mark| mark.is_strict),
+                cache_control: mark.and_then(|mark| mark.cache.as_deref()),
+            }
         });
         Self { list: list.collect(), choice: choice(wishes) }
     }
@@ -83,7 +95,13 @@ impl<'a> Tools<'a> {
         let mut names: Vec<&str> = calls.flatten().map(|call| &*call.name).collect();
         names.sort_unstable();
         names.dedup();
-        let tool = |name| Tool { name, description: None, input_schema: input_schema(None) };
+        let tool = |name| Tool {
+            name,
+            description: None,
+            input_schema: input_schema(None),
+            strict: false,
+            cache_control: None,
+        };
         let list: Vec<Tool<'a>> = names.into_iter().map(tool).collect();
         Self { choice: (!list.is_empty()).then_some(Choice::None), list }
     }

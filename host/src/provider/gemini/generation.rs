@@ -61,7 +61,7 @@ impl<'a> Generation<'a> {
         let generation = Self {
             temperature: wishes.temperature.as_deref(),
             top_p: wishes.top_p.as_deref(),
-            top_k: wishes.foreign.iter().find(|(name, _)| name == "top_k").map(|(_, value)| &**value),
+            top_k: wishes.own("top_k"),
             max_output_tokens: wishes.max_tokens,
             stop_sequences: stops(&wishes.stop, notes),
             seed: wishes.seed.as_deref().filter(|seed| fits(seed, notes)),

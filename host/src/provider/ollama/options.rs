@@ -26,14 +26,13 @@ pub(super) fn options<'a>(wishes: &'a Wishes<'_>) -> Options<'a> {
     let own = wishes.foreign.iter().find(|(name, _)| name == "options");
     let own = own.and_then(|(_, own)| serde_json::from_str::<IndexMap<String, &RawValue>>(own.get()).ok());
     let mut options: Options<'a> = own.unwrap_or_default().into_iter().map(borrowed).collect();
-    let top_k = wishes.foreign.iter().find(|(name, _)| name == "top_k").map(|(_, value)| value);
     let numbers = [
-        ("temperature", wishes.temperature.as_ref()),
-        ("top_p", wishes.top_p.as_ref()),
-        ("top_k", top_k),
-        ("seed", wishes.seed.as_ref()),
-        ("presence_penalty", wishes.presence_penalty.as_ref()),
-        ("frequency_penalty", wishes.frequency_penalty.as_ref()),
+        ("temperature", wishes.temperature.as_deref()),
+        ("top_p", wishes.top_p.as_deref()),
+        ("top_k", wishes.own("top_k")),
+        ("seed", wishes.seed.as_deref()),
+        ("presence_penalty", wishes.presence_penalty.as_deref()),
+        ("frequency_penalty", wishes.frequency_penalty.as_deref()),
     ];
     for (name, number) in numbers {
         if let Some(number) = number {

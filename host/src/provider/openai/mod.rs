@@ -2,6 +2,7 @@
 
 mod request;
 mod history;
+mod adapted;
 mod response;
 mod stream;
 mod message;

@@ -3,7 +3,7 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use serde::Serialize;
 
-use super::history;
+use super::{adapted, history};
 use crate::provider::call::{Call, Encoded};
 use crate::provider::dialect::Prefill;
 use crate::provider::encode_error::EncodeError;
@@ -29,13 +29,15 @@ pub(in crate::provider) fn encode(call: &Call<'_>) -> Result<Encoded, EncodeErro
     let mut body = Body::open();
     body.field("model", &call.model);
     body.name("messages");
-    history::write(&mut body.json, call.request.messages(), call.dialect, &mut notes);
+    history::write(&mut body.json, &adapted::messages(call.request), call.dialect, &mut notes);
     if let Some(begun) = call.prefill {
         let prefix = (call.dialect.prefill == Prefill::Marked).then_some(true);
         body.add_to_list(&Begun { role: "assistant", content: begun, prefix });
     }
     for (name, value) in call.fields() {
-        body.field(&name, &value);
+        if let Some((name, value)) = adapted::field(call, (name, value), &mut notes) {
+            body.field(&name, &value);
+        }
     }
     if call.stream {
         body.field("stream", &true);
