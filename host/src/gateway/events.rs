@@ -10,7 +10,8 @@ const DONE: &[u8] = b"data: [DONE]\n\n";
 
 /// The events. A client that takes a missing end mark for an end is still told by the last event that it was none.
 pub(super) fn events(stream: AnswerStream) -> impl Stream<Item = Bytes> + Send {
-    unfold(Some(stream), async |stream| {
+    // In a box: it is handed on with every event, and it is no small thing.
+    unfold(Some(Box::new(stream)), async |stream| {
         let mut stream = stream?;
         match stream.next().await {
             Some(Ok(chunk)) => Some((chunk.raw, Some(stream))),

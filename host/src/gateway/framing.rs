@@ -5,6 +5,8 @@
 //! another one. So the bytes are followed on their way in; from the first dubious one on they are replaced by NULs, which the
 //! parser answers with 400, and the connection closes.
 
+use memchr::memchr3;
+
 /// A reader's place in what a client sends.
 pub(super) struct Framing {
     place: Place,
@@ -110,6 +112,10 @@ impl Framing {
                 Ok(passed)
             }
             Place::Head | Place::ChunkSize | Place::Trailer => {
+                let plain = self.line.add_plain(bytes);
+                if plain > 0 {
+                    return Ok(plain);
+                }
                 let Some(byte) = bytes.first() else { return Ok(0) };
                 if self.line.add(*byte)? {
                     self.end_line()?;
@@ -194,6 +200,18 @@ impl Head {
 }
 
 impl Line {
+    /// Adds what comes before the next byte that may end a line; returns how many bytes that were.
+    fn add_plain(&mut self, bytes: &[u8]) -> usize {
+        if self.has_return {
+            return 0;
+        }
+        let plain = memchr3(b'\r', b'\n', 0, bytes).unwrap_or(bytes.len());
+        let kept = plain.min(KEPT.saturating_sub(self.text.len()));
+        self.text.extend_from_slice(bytes.get(..kept).unwrap_or_default());
+        self.length += plain;
+        plain
+    }
+
     /// Adds a byte; tells whether the line has ended. Nothing but a line feed may come behind a carriage return.
     fn add(&mut self, byte: u8) -> Result<bool, Dubious> {
         match byte {

@@ -24,17 +24,27 @@ pub(super) fn pick<'a, const N: usize>(
 
 /// As [`pick`], of a part of a reply; where it is no object, nothing is there.
 pub(crate) fn pick_from<'a, const N: usize>(part: &'a RawValue, names: [&str; N]) -> [Option<&'a RawValue>; N] {
+    // What a part is shows in its first byte. The parser would find it out as well, and word an error that nobody reads.
+    if !part.get().starts_with('{') {
+        return [None; N];
+    }
     pick_text(part.get(), names).unwrap_or([None; N])
 }
 
 /// The first items of a list, at most `limit`; none where it is no list.
 pub(crate) fn items(part: &RawValue, limit: usize) -> Vec<&RawValue> {
+    if !part.get().starts_with('[') {
+        return Vec::new();
+    }
     let mut reader = serde_json::Deserializer::from_str(part.get());
     reader.deserialize_seq(Items { limit }).unwrap_or_default()
 }
 
 /// The text of a string. Half a surrogate pair, which some providers cut an emoji into, becomes U+FFFD.
 pub(crate) fn text(part: &RawValue) -> Option<String> {
+    if !part.get().starts_with('"') {
+        return None;
+    }
     let mut reader = serde_json::Deserializer::from_str(part.get());
     reader.deserialize_bytes(Text).ok()
 }

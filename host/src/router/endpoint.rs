@@ -24,6 +24,8 @@ pub struct Endpoint {
     /// How it is spoken to.
     pub protocol: Protocol,
     base_url: Url,
+    /// Where chat requests go, where that is the same for all models.
+    chat_url: Option<Url>,
     /// How its tongue differs from its protocol's.
     pub dialect: &'static Dialect,
     own_headers: IndexMap<String, String>,
@@ -45,6 +47,7 @@ impl Endpoint {
             name: name.into(),
             protocol: config.kind,
             base_url: config.base_url.clone(),
+            chat_url: (config.kind != Protocol::Gemini).then(|| config.kind.chat_url(&config.base_url, "", false)),
             dialect: Dialect::of(name, &config.base_url),
             own_headers: config.headers.clone(),
             key_names: match &config.credentials {
@@ -68,7 +71,8 @@ impl Endpoint {
         body: Bytes,
         streaming: bool,
     ) -> Result<HttpCall, Failure> {
-        self.call_to(self.protocol.chat_url(&self.base_url, model, streaming), self.protocol, key, body, streaming)
+        let url = self.chat_url.clone().unwrap_or_else(|| self.protocol.chat_url(&self.base_url, model, streaming));
+        self.call_to(url, self.protocol, key, body, streaming)
     }
 
     /// The call that carries a body for one of the provider's embedding models. All are asked in OpenAI's protocol.

@@ -19,6 +19,12 @@ use super::seam::Seam;
 impl Router {
     /// What each target of a route could not be asked for, in words; `None` where it can be asked.
     pub(super) fn shortfalls(&self, request: &ChatRequest, streaming: bool, roster: &[Seat]) -> Vec<Option<String>> {
+        let speaks_otherwise =
+            |seat| self.endpoint(seat).is_some_and(|endpoint: &Endpoint| endpoint.protocol != Protocol::OpenAi);
+        // Whoever speaks the caller's own protocol can be asked for anything: the messages need not be read for them.
+        if !roster.iter().any(speaks_otherwise) {
+            return vec![None; roster.len()];
+        }
         let Ok(dialogue) = Dialogue::read(request.messages()) else { return vec![None; roster.len()] };
         let shortfall = |seat: &Seat| {
             let endpoint = self.endpoint(seat)?;

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use bytes::{Bytes, BytesMut};
+use memchr::memchr2;
 use thiserror::Error;
 
 use crate::types::{Failure, FailureKind};
@@ -179,7 +180,7 @@ impl SseSplitter {
     /// Where the line under way ends, and where the next one begins.
     fn line_end(&mut self) -> Option<(usize, usize)> {
         let rest = self.buffer.get(self.searched..)?;
-        let end = self.searched + rest.iter().position(|byte| matches!(byte, b'\n' | b'\r'))?;
+        let end = self.searched + memchr2(b'\n', b'\r', rest)?;
         let is_pair = self.buffer.get(end..end + 2) == Some(b"\r\n");
         self.after_return = self.buffer.get(end..) == Some(b"\r");
         Some((end, end + if is_pair { 2 } else { 1 }))

@@ -283,6 +283,10 @@ fn hold_to(
 
 fn shows_image(message: &RawValue) -> bool {
     let Ok(MessageView { content: Some(content) }) = serde_json::from_str(message.get()) else { return false };
+    // Plain text, as nearly always: no error has to be made to find that out.
+    if !content.get().starts_with('[') {
+        return false;
+    }
     let Ok(parts) = serde_json::from_str::<Vec<PartView<'_>>>(content.get()) else { return false };
     parts.iter().any(|part| part.kind == "image_url")
 }

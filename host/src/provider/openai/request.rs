@@ -7,6 +7,10 @@ use super::{adapted, history};
 use crate::provider::call::{Call, Encoded};
 use crate::provider::dialect::Prefill;
 use crate::provider::encode_error::EncodeError;
+use crate::types::ChatRequest;
+
+/// Bytes for the model's name and what is added to most requests.
+const ROOM_BESIDES: usize = 192;
 
 /// Asks for the tokens of a stream.
 #[derive(Serialize)]
@@ -26,7 +30,7 @@ struct Begun<'a> {
 /// The body of a request. What the caller sent is copied byte for byte, but for what another provider made in earlier turns.
 pub(in crate::provider) fn encode(call: &Call<'_>) -> Result<Encoded, EncodeError> {
     let mut notes = Vec::new();
-    let mut body = Body::open();
+    let mut body = Body::with_room_for(call.request);
     body.field("model", &call.model);
     body.name("messages");
     history::write(&mut body.json, &adapted::messages(call.request), call.dialect, &mut notes);
@@ -58,6 +62,15 @@ pub(super) struct Body {
 impl Body {
     pub(super) fn open() -> Self {
         Self { json: BytesMut::from(&b"{"[..]) }
+    }
+
+    /// An open object with room for what a request holds: grown piece by piece, it would be copied several times over.
+    fn with_room_for(request: &ChatRequest) -> Self {
+        let messages: usize = request.messages().iter().map(|message| message.get().len() + 1).sum();
+        let fields: usize = request.fields().iter().map(|(name, value)| name.len() + value.get().len() + 4).sum();
+        let mut json = BytesMut::with_capacity(messages + fields + ROOM_BESIDES);
+        json.put_u8(b'{');
+        Self { json }
     }
 
     fn name(&mut self, name: &str) {
@@ -100,7 +113,6 @@ mod tests {
     use super::*;
     use crate::config::{GenerationDefaults, Purpose};
     use crate::provider::{Defaults, Dialect, Dialogue};
-    use crate::types::ChatRequest;
 
     const NO_DIALOGUE: &Dialogue<'static> = &Dialogue { turns: Vec::new() };
 

@@ -18,8 +18,9 @@ pub(in crate::provider) fn decode(head: &Head<'_>, body: &Bytes) -> Result<Compl
     let fields = if head.is_success() { pick(body, ["choices", "usage", "model", "error"]).ok() } else { None };
     let Some([Some(choices), usage, model, error]) = fields else { return Err(classify(head, body)) };
     let choices = items(choices, MOST_CHOICES);
-    let Some(choice) = first_choice(&choices) else { return Err(classify(head, body)) };
-    let [message, finish_reason, choice_error] = pick_from(choice, ["message", "finish_reason", "error"]);
+    let Some([_, message, finish_reason, choice_error]) = first_choice(&choices) else {
+        return Err(classify(head, body));
+    };
     if [error, choice_error].into_iter().flatten().any(is_something) {
         return Err(classify(head, body));
     }
@@ -64,13 +65,15 @@ pub(super) fn reason(part: &RawValue) -> Option<String> {
     text(part).or_else(|| Some(part.get().chars().take(40).collect())).filter(|reason| !reason.is_empty())
 }
 
+/// What is read of a choice: `index`, `message`, `finish_reason` and `error`.
+type Choice<'a> = [Option<&'a RawValue>; 4];
+
 /// The choice numbered 0, or else whichever comes first.
-fn first_choice<'a>(choices: &[&'a RawValue]) -> Option<&'a RawValue> {
-    let numbered_zero = |choice: &&&RawValue| {
-        let [index] = pick_from(choice, ["index"]);
-        index.is_none_or(|index| index.get() == "0")
-    };
-    choices.iter().find(numbered_zero).or(choices.first()).copied()
+fn first_choice<'a>(choices: &[&'a RawValue]) -> Option<Choice<'a>> {
+    let mut read = choices.iter().map(|choice| pick_from(choice, ["index", "message", "finish_reason", "error"]));
+    let is_numbered_zero = |[index, ..]: &Choice<'_>| index.is_none_or(|index| index.get() == "0");
+    let first = read.next()?;
+    if is_numbered_zero(&first) { Some(first) } else { read.find(is_numbered_zero).or(Some(first)) }
 }
 
 fn check(said: &Said, finish_reason: Option<&str>, status: u16) -> Result<(), Failure> {

@@ -6,45 +6,48 @@ use crate::provider::json::pick_from;
 use crate::provider::tokens::count;
 use crate::types::Usage;
 
+/// The fields that are read, in the order in which they are picked.
+const FIELDS: [&str; 12] = [
+    "prompt_tokens",
+    "input_tokens",
+    "completion_tokens",
+    "output_tokens",
+    "total_tokens",
+    "prompt_tokens_details",
+    "prompt_cache_hit_tokens",
+    "cache_read_input_tokens",
+    "cached_tokens",
+    "cache_creation_input_tokens",
+    "completion_tokens_details",
+    "reasoning_tokens",
+];
+
 /// Reads a `usage` object; `None` where input or output is missing, negative, no whole number or absurd.
 pub(super) fn read(usage: &RawValue) -> Option<Usage> {
-    let [prompt, input, completion, output, total] =
-        pick_from(usage, ["prompt_tokens", "input_tokens", "completion_tokens", "output_tokens", "total_tokens"]);
+    let [prompt, input, completion, output, total, of_input, hit, cache_read, cached, created, of_output, reasoning] =
+        pick_from(usage, FIELDS);
     let input = count(prompt.or(input)?)?;
     let output = count(completion.or(output)?)?;
     // xAI and Gemini leave reasoning tokens out of the output and put them into the total: they are paid for all the same.
     let output = total.and_then(count).map_or(output, |total| output.max(total.saturating_sub(input)));
     let known = input > 0 || output > 0;
+    // OpenRouter, and Anthropic's models behind it, bill what is written to the cache at a price of its own.
+    let [of_input_cached, written, creation] =
+        details(of_input, ["cached_tokens", "cache_write_tokens", "cache_creation_tokens"]);
+    let [of_output_reasoning] = details(of_output, ["reasoning_tokens"]);
+    let first =
+        |spellings: &[Option<&RawValue>]| spellings.iter().flatten().next().and_then(|part| count(part)).unwrap_or(0);
     known.then(|| Usage {
         input,
         output,
-        cache_read: cache_read(usage).unwrap_or(0).min(input),
-        cache_creation: cache_creation(usage).unwrap_or(0).min(input),
-        reasoning: reasoning(usage).unwrap_or(0).min(output),
+        cache_read: first(&[of_input_cached, hit, cache_read, cached]).min(input),
+        cache_creation: first(&[written, creation, created]).min(input),
+        reasoning: first(&[of_output_reasoning, reasoning]).min(output),
     })
 }
 
-fn cache_read(usage: &RawValue) -> Option<u64> {
-    let [details, hit, read, cached] = pick_from(
-        usage,
-        ["prompt_tokens_details", "prompt_cache_hit_tokens", "cache_read_input_tokens", "cached_tokens"],
-    );
-    let [detail] = details.map_or([None], |details| pick_from(details, ["cached_tokens"]));
-    count(detail.or(hit).or(read).or(cached)?)
-}
-
-/// OpenRouter, and Anthropic's models behind it, bill what is written to the cache at a price of its own.
-fn cache_creation(usage: &RawValue) -> Option<u64> {
-    let [details, created] = pick_from(usage, ["prompt_tokens_details", "cache_creation_input_tokens"]);
-    let written =
-        details.map_or([None; 2], |details| pick_from(details, ["cache_write_tokens", "cache_creation_tokens"]));
-    count(written.into_iter().flatten().next().or(created)?)
-}
-
-fn reasoning(usage: &RawValue) -> Option<u64> {
-    let [details, plain] = pick_from(usage, ["completion_tokens_details", "reasoning_tokens"]);
-    let [detail] = details.map_or([None], |details| pick_from(details, ["reasoning_tokens"]));
-    count(detail.or(plain)?)
+fn details<'a, const N: usize>(part: Option<&'a RawValue>, names: [&str; N]) -> [Option<&'a RawValue>; N] {
+    part.map_or([None; N], |part| pick_from(part, names))
 }
 
 #[cfg(test)]
