@@ -1,9 +1,10 @@
 //! Logs on standard error, for those who ask for them.
 
 use std::borrow::Cow;
-use std::io;
+use std::io::{self, BufWriter};
 
 use backstop::config::LogFormat;
+use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -17,8 +18,37 @@ pub(crate) struct LogWish {
     pub(crate) format: Option<LogFormat>,
 }
 
+/// How lines get to standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Writing {
+    /// Each at once, in order with what else is written there.
+    AtOnce,
+    /// Several together, by a thread of its own: a service's requests do not wait for whoever reads its log.
+    Behind,
+}
+
+/// Held for its drop, which writes what is still to be written.
+#[must_use]
+pub(crate) struct Started {
+    _behind: Option<WorkerGuard>,
+}
+
 /// Starts the log where a filter such as `info` or `backstop=debug` is given; without one there is none.
-pub(crate) fn start(filter: Option<&str>, format: LogFormat) -> Result<(), UsageError> {
+pub(crate) fn start(filter: Option<&str>, format: LogFormat, writing: Writing) -> Result<Started, UsageError> {
+    match writing {
+        Writing::AtOnce => start_with(filter, format, io::stderr).map(|()| Started { _behind: None }),
+        Writing::Behind => {
+            let (lines, guard) = tracing_appender::non_blocking(BufWriter::new(io::stderr()));
+            start_with(filter, format, move || lines.clone()).map(|()| Started { _behind: Some(guard) })
+        }
+    }
+}
+
+fn start_with<W: io::Write + 'static>(
+    filter: Option<&str>,
+    format: LogFormat,
+    writer: impl Fn() -> W + Send + Sync + 'static,
+) -> Result<(), UsageError> {
     let Some(filter) = filter.filter(|filter| !filter.trim().is_empty()) else { return Ok(()) };
     let filter = EnvFilter::try_new(filter)
         .map_err(|error| UsageError(format!("the log filter {filter:?} is not understood: {error}; try `info`")))?;
@@ -26,10 +56,13 @@ pub(crate) fn start(filter: Option<&str>, format: LogFormat) -> Result<(), Usage
     let builder = tracing_subscriber::fmt().with_env_filter(filter);
     // A second subscriber can only be there already, and then it serves.
     let _ = match format {
-        LogFormat::Text => builder.with_ansi(is_coloured).with_writer(|| Lines::to_stderr(as_text)).finish().try_init(),
+        LogFormat::Text => {
+            let builder = builder.with_ansi(is_coloured);
+            builder.with_writer(move || Lines { inner: writer(), escaped: as_text }).finish().try_init()
+        }
         LogFormat::Json => {
             let builder = builder.json().flatten_event(true).with_ansi(false);
-            builder.with_writer(|| Lines::to_stderr(as_json)).finish().try_init()
+            builder.with_writer(move || Lines { inner: writer(), escaped: as_json }).finish().try_init()
         }
     };
     Ok(())
@@ -40,12 +73,6 @@ struct Lines<W> {
     inner: W,
     /// How a letter is written that a terminal or a reader of lines would act on.
     escaped: fn(char) -> String,
-}
-
-impl Lines<io::Stderr> {
-    fn to_stderr(escaped: fn(char) -> String) -> Self {
-        Self { inner: io::stderr(), escaped }
-    }
 }
 
 impl<W: io::Write> io::Write for Lines<W> {

@@ -61,9 +61,11 @@ pub(crate) fn main() -> ExitCode {
 
 fn start(cli: Cli) -> anyhow::Result<Exit> {
     let is_service = matches!(cli.command, Command::Serve(_));
-    if !is_service {
-        logs::start(cli.log.as_deref(), cli.log_format.unwrap_or_default())?;
-    }
+    let _log = match is_service {
+        // It starts its own when its configuration is known.
+        true => None,
+        false => Some(logs::start(cli.log.as_deref(), cli.log_format.unwrap_or_default(), logs::Writing::AtOnce)?),
+    };
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if !is_service {
         runtime.worker_threads(2);

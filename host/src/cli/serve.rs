@@ -15,7 +15,7 @@ use backstop::transport::HttpTransport;
 
 use super::args::ServeArgs;
 use super::exit::{Exit, UsageError};
-use super::logs::{self, LogWish};
+use super::logs::{self, LogWish, Writing};
 use super::{interrupt, service, setup};
 
 /// What is logged where nothing is said: a line for each request, and what goes wrong.
@@ -29,7 +29,7 @@ pub(crate) async fn run(args: ServeArgs, file: Option<PathBuf>, log: LogWish) ->
     let sources = Sources { file, ..Sources::from_process() };
     let loaded = config::load(&sources)?;
     let format = log.format.unwrap_or(loaded.config.gateway.log_format);
-    logs::start(Some(log.filter.as_deref().unwrap_or(FILTER)), format)?;
+    let _log = logs::start(Some(log.filter.as_deref().unwrap_or(FILTER)), format, Writing::Behind)?;
     loaded.require_provider()?;
     for notice in &loaded.notices {
         tracing::warn!("{notice}");

@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use futures_util::Stream;
+use bytes::{Bytes, BytesMut};
+use futures_util::{Stream, StreamExt};
 use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, IF_NONE_MATCH, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
@@ -62,10 +62,23 @@ pub(super) struct ReplyBody {
     held: Option<Held>,
 }
 
+/// A stream of events.
+type Events = dyn Stream<Item = Bytes> + Send;
+
+/// Bytes of events that are sent together at most, but for the last of them.
+const TOGETHER: usize = 8 << 10;
+
 enum Content {
     Whole(Bytes),
-    Events(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
+    Events(Pin<Box<Events>>),
     Ended,
+}
+
+impl Content {
+    /// Events; their end may be looked for more than once.
+    fn of_events(events: impl Stream<Item = Bytes> + Send + 'static) -> Self {
+        Self::Events(Box::pin(events.fuse()))
+    }
 }
 
 impl Reply {
@@ -96,7 +109,7 @@ impl Reply {
             strategy: Some(Arc::clone(&stream.strategy)),
             cost: None,
         };
-        Self::new(StatusCode::OK, Content::Events(Box::pin(events(stream))))
+        Self::new(StatusCode::OK, Content::of_events(events(stream)))
             .with_type("text/event-stream; charset=utf-8")
             .with(CACHE_CONTROL, HeaderValue::from_static("no-cache"))
             .with_origin(&origin)
@@ -132,7 +145,7 @@ impl Reply {
 
     /// Events that are no provider's.
     pub(super) fn of_events(events: impl Stream<Item = Bytes> + Send + 'static) -> Self {
-        Self::new(StatusCode::OK, Content::Events(Box::pin(events)))
+        Self::new(StatusCode::OK, Content::of_events(events))
             .with_type("text/event-stream; charset=utf-8")
             .with(CACHE_CONTROL, HeaderValue::from_static("no-cache"))
     }
@@ -255,6 +268,17 @@ fn say(headers: &mut HeaderMap, name: HeaderName, value: &str) {
     }
 }
 
+/// Events that came together go together: each by itself would be a packet of its own. Nothing is waited for.
+fn with_those_that_are_there(first: Bytes, mut events: Pin<&mut Events>, cx: &mut Context<'_>) -> Bytes {
+    let mut all: Option<BytesMut> = None;
+    while all.as_ref().map_or(first.len(), BytesMut::len) < TOGETHER
+        && let Poll::Ready(Some(next)) = events.as_mut().poll_next(cx)
+    {
+        all.get_or_insert_with(|| BytesMut::from(&first[..])).extend_from_slice(&next);
+    }
+    all.map_or(first, BytesMut::freeze)
+}
+
 impl Body for ReplyBody {
     type Data = Bytes;
     type Error = Infallible;
@@ -263,7 +287,7 @@ impl Body for ReplyBody {
         let piece = match &mut self.content {
             Content::Whole(bytes) => Some(std::mem::take(bytes)).filter(|bytes| !bytes.is_empty()),
             Content::Events(events) => match events.as_mut().poll_next(cx) {
-                Poll::Ready(piece) => piece,
+                Poll::Ready(piece) => piece.map(|first| with_those_that_are_there(first, events.as_mut(), cx)),
                 Poll::Pending => return Poll::Pending,
             },
             Content::Ended => None,
