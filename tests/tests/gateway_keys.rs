@@ -257,7 +257,7 @@ async fn shows_a_key_to_no_log_and_to_no_provider() {
     {
         assert!(!text.contains(&key[4..40]), "{place} has the key: {text}");
     }
-    let line = log.lines().find(|line| line.contains("outcome=Served")).unwrap();
+    let line = log.lines().find(|line| line.contains("outcome=served")).unwrap();
     assert!(line.contains(r#"("gateway-key", "the pipeline")"#) && line.contains(r#"("team", "search")"#), "{line}");
 }
 

@@ -206,8 +206,8 @@ async fn tells_the_cost_and_the_whole_story_of_an_answer() {
     let steps: Vec<_> =
         record.steps.iter().map(|(_, event)| serde_json::to_value(event).unwrap()["event"].clone()).collect();
     assert_eq!(steps, ["decided", "attempting", "failed", "decided", "attempting", "served", "completed"]);
-    assert_eq!(story["labels"], json!([["context", "quiz"]]));
-    assert_eq!(story["attempts"][0]["failure"]["kind"], "overloaded");
+    assert_eq!(story["labels"], json!({"context": "quiz"}));
+    assert_eq!(story["tried"][0]["failure"]["kind"], "overloaded");
     assert_eq!(story["served_by"], "second/m");
     let json = answer.to_json();
     assert_eq!((&json["provider"], &json["attempts"]), (&json!("second"), &json!(2)));
