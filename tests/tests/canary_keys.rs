@@ -90,6 +90,14 @@ async fn shows_no_key_in_any_output_of_the_program_in_any_protocol() {
                 assert_eq!(call.key(), Some(&*key), "{context}: it was sent");
             }
         }
+        let folder = stage.home().join(".local/share/backstop");
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let kept = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
+            for key in [&*Stage::key("alpha"), &*Stage::key("beta"), PLAIN] {
+                assert!(!kept.contains(key), "{kind}: a key is in {}", path.display());
+            }
+        }
         let betas = format!("{:?}", stage.provider("beta").calls());
         for key in [&*Stage::key("alpha"), PLAIN] {
             has_none(kind, key, &[("the calls to the other provider", &betas)]);

@@ -3,13 +3,11 @@
 #![cfg(target_os = "linux")]
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use backstop::scripted::{Answer, Script};
 use backstop_tests::pouring::{EVENTS, PADDING, Pouring};
-use backstop_tests::{HttpReply, Served, Stage, post};
+use backstop_tests::{Answered, HttpReply, Load, Served, Stage, post};
 use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
@@ -129,43 +127,9 @@ async fn goes_on_answering_under_more_clients_than_it_can_answer_at_once_and_is_
     assert!(gateway.resident() < 300 << 20);
 }
 
-#[derive(Debug)]
-struct Answered {
-    answered: usize,
-    wrong: usize,
-    took: Duration,
-}
-
-impl Answered {
-    #[expect(clippy::cast_precision_loss, reason = "a few thousands")]
-    fn rate(&self) -> f64 {
-        self.answered as f64 / self.took.as_secs_f64()
-    }
-}
-
-/// How many requests so many clients have answered within a time.
+/// How so many clients fare within a time.
 async fn answered_by(address: SocketAddr, clients: usize, time: Duration) -> Answered {
-    let (stop, answered, wrong) =
-        (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let began = Instant::now();
-    let clients = (0..clients).map(|_| {
-        let (stop, answered, wrong) = (Arc::clone(&stop), Arc::clone(&answered), Arc::clone(&wrong));
-        tokio::spawn(async move {
-            let mut stream = TcpStream::connect(address).await.unwrap();
-            while !stop.load(Ordering::Relaxed) {
-                stream.write_all(&post(HI, &[])).await.unwrap();
-                let reply = HttpReply::read(&mut stream).await;
-                let is_right = reply.status == 200 && reply.is_whole;
-                if is_right { &answered } else { &wrong }.fetch_add(1, Ordering::Relaxed);
-            }
-        })
-    });
-    let clients: Vec<_> = clients.collect();
+    let load = Load::start(address, clients, HI);
     sleep(time).await;
-    stop.store(true, Ordering::Relaxed);
-    for client in clients {
-        client.await.unwrap();
-    }
-    let (answered, wrong) = (answered.load(Ordering::Relaxed), wrong.load(Ordering::Relaxed));
-    Answered { answered, wrong, took: began.elapsed() }
+    load.stop().await
 }

@@ -3,14 +3,9 @@
 
 #![cfg(unix)]
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-
 use backstop::scripted::{Answer, Script};
-use backstop_tests::{HttpReply, Served, Stage, exchange, post};
+use backstop_tests::{Answered, HttpReply, Load, Served, Stage, exchange, post};
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 
 const HI: &str = r#"{"messages":[{"role":"user","content":"hi"}]}"#;
 
@@ -89,23 +84,8 @@ async fn forgets_no_cooldown_when_it_reads_the_configuration_anew() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn fails_no_request_through_a_hundred_reloads() {
     let stage = stage().await;
-    let gateway = Arc::new(Served::start(&stage).await);
-    let (stop, served, wrong) =
-        (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-    let clients = (0..4).map(|_| {
-        let (address, stop, served, wrong) =
-            (gateway.address(), Arc::clone(&stop), Arc::clone(&served), Arc::clone(&wrong));
-        tokio::spawn(async move {
-            let mut stream = TcpStream::connect(address).await.unwrap();
-            while !stop.load(Ordering::Relaxed) {
-                stream.write_all(&post(HI, &[])).await.unwrap();
-                let reply = HttpReply::read(&mut stream).await;
-                let is_right = reply.status == 200 && reply.is_whole;
-                if is_right { &served } else { &wrong }.fetch_add(1, Ordering::Relaxed);
-            }
-        })
-    });
-    let clients: Vec<_> = clients.collect();
+    let gateway = Served::start(&stage).await;
+    let load = Load::start(gateway.address(), 4, HI);
 
     let mut stage = stage;
     let mut statuses = Vec::new();
@@ -114,12 +94,8 @@ async fn fails_no_request_through_a_hundred_reloads() {
         let body = b"POST /api/reload HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n";
         statuses.push(exchange(gateway.address(), body).await.status);
     }
-    stop.store(true, Ordering::Relaxed);
-    for client in clients {
-        client.await.unwrap();
-    }
+    let Answered { answered: served, wrong, .. } = load.stop().await;
 
-    let (served, wrong) = (served.load(Ordering::Relaxed), wrong.load(Ordering::Relaxed));
     println!("{served} requests through 100 reloads");
     assert_eq!((statuses, wrong), (vec![200; 100], 0));
     assert!(served >= 100, "{served}");

@@ -14,6 +14,8 @@ mod pulse;
 mod framing;
 mod stream_io;
 mod reception;
+mod endpoint;
+mod pages;
 pub mod keys;
 mod inbound;
 mod sound_json;

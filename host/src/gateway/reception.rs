@@ -5,12 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
-use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, Method, Request, StatusCode};
 use hyper::body::Incoming;
 use serde_json::json;
 use tokio::sync::watch;
-use url::{Host, Url};
 
 use crate::client::Backstop;
 use crate::clock::Clock;
@@ -21,9 +19,10 @@ use crate::types::{ChatRequest, RequestId, TargetName};
 
 use super::admin::Admin;
 use super::bounds::Bounds;
-use super::dashboard::{self, Asset};
+use super::endpoint::{Endpoint, Shape};
 use super::held::Held;
-use super::keys::{Caller, Keys, Purpose};
+use super::keys::{Caller, Keys};
+use super::pages::{check_host, check_page};
 use super::refusal::Refusal;
 use super::replays::{Claim, Replays, Turn};
 use super::reply::{Origin, Reply};
@@ -43,36 +42,6 @@ pub(super) struct Reception {
     random: Random,
 }
 
-/// What there is.
-#[derive(Clone, Copy)]
-enum Endpoint {
-    Chat,
-    Embeddings,
-    Messages,
-    CountTokens,
-    Models,
-    Alive,
-    Ready,
-    Metrics,
-    /// A file of the dashboard.
-    Page(&'static Asset),
-    /// The admin API, with the methods that this path of it takes.
-    Admin(&'static str),
-}
-
-/// In whose shape a client is told of errors.
-#[derive(Clone, Copy)]
-enum Shape {
-    OpenAi,
-    Anthropic,
-}
-
-impl Shape {
-    fn at(path: &str) -> Self {
-        if path.starts_with("/v1/messages") { Self::Anthropic } else { Self::OpenAi }
-    }
-}
-
 /// Why a request has no answer.
 enum Unanswered {
     Refused(Refusal),
@@ -88,44 +57,6 @@ impl From<Refusal> for Unanswered {
 impl From<RouteError> for Unanswered {
     fn from(error: RouteError) -> Self {
         Self::Failed(error)
-    }
-}
-
-impl Endpoint {
-    fn at(path: &str) -> Option<Self> {
-        match path {
-            "/v1/chat/completions" => Some(Self::Chat),
-            "/v1/embeddings" => Some(Self::Embeddings),
-            "/v1/messages" => Some(Self::Messages),
-            "/v1/messages/count_tokens" => Some(Self::CountTokens),
-            "/v1/models" => Some(Self::Models),
-            "/healthz" => Some(Self::Alive),
-            "/readyz" => Some(Self::Ready),
-            "/metrics" => Some(Self::Metrics),
-            _ => dashboard::asset(path).map(Self::Page).or_else(|| Admin::allowed(path).map(Self::Admin)),
-        }
-    }
-
-    /// The methods it takes, as the header `allow` has them.
-    fn allowed(self) -> &'static str {
-        match self {
-            Self::Chat | Self::Embeddings | Self::Messages | Self::CountTokens => "POST, OPTIONS",
-            Self::Models | Self::Alive | Self::Ready | Self::Metrics | Self::Page(_) => "GET, HEAD, OPTIONS",
-            Self::Admin(allowed) => allowed,
-        }
-    }
-
-    /// What a key must be good for to be let in; `None` is anyone.
-    fn purpose(self) -> Option<Purpose> {
-        match self {
-            Self::Chat | Self::Embeddings | Self::Messages | Self::CountTokens | Self::Models => Some(Purpose::Model),
-            Self::Admin(_) | Self::Metrics => Some(Purpose::Admin),
-            Self::Alive | Self::Ready | Self::Page(_) => None,
-        }
-    }
-
-    fn takes(self, method: &Method) -> bool {
-        self.allowed().split(", ").any(|allowed| allowed == method.as_str())
     }
 }
 
@@ -380,28 +311,4 @@ fn conclude(answered: Result<Reply, RouteError>, held: Held, claim: Option<Claim
 
 fn error_in_messages(status: StatusCode, message: &str, origin: &Origin) -> Reply {
     Reply::of_json(status, &messages::error_body(status, message, origin.id)).with_origin(origin).with_request_id()
-}
-
-/// Refuses pages of other sites, which a browser on this machine would otherwise let spend the operator's money: by a name of
-/// theirs that leads here, a browser lets them read the replies, too.
-fn check_page(headers: &HeaderMap) -> Result<(), Refusal> {
-    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
-    let url = origin.to_str().ok().and_then(|origin| Url::parse(origin).ok());
-    if url.as_ref().is_some_and(is_here) { Ok(()) } else { Err(Refusal::ForeignPage) }
-}
-
-/// Refuses calls to a name of somebody else's that leads here: a browser takes the page behind it to be of this origin, and
-/// says nothing of it when it only reads.
-fn check_host(headers: &HeaderMap) -> Result<(), Refusal> {
-    let Some(host) = headers.get(HOST) else { return Ok(()) };
-    let url = host.to_str().ok().and_then(|host| Url::parse(&format!("http://{host}/")).ok());
-    if url.as_ref().is_some_and(is_here) { Ok(()) } else { Err(Refusal::ForeignPage) }
-}
-
-fn is_here(url: &Url) -> bool {
-    url.host().is_some_and(|host| match host {
-        Host::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
-        Host::Ipv4(address) => address.is_loopback(),
-        Host::Ipv6(address) => address.is_loopback(),
-    })
 }
