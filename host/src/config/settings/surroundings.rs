@@ -1,0 +1,121 @@
+//! What is around the requests: sandbox, cache, store, gateway, telemetry.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::Url;
+
+/// How guests run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SandboxConfig {
+    /// Fuel for one call. 5,000,000.
+    pub fuel: u64,
+    /// Memory of one instance in bytes. 16 MiB.
+    pub memory: usize,
+    /// Bytes of a strategy's file at most. 2 MiB; components of JavaScript and Python need more.
+    pub module_bytes: usize,
+    /// How long a strategy may take to compile. 2 s.
+    pub compile_time: Duration,
+    /// Whether `wasi:*` imports are answered (with nothing behind them but the question's own clock and entropy).
+    pub wasi: bool,
+    /// Where compiled components are kept; `None` is not at all.
+    pub compile_cache: Option<PathBuf>,
+}
+
+/// Replies kept for equal requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CacheConfig {
+    /// Whether it is on.
+    pub enabled: bool,
+}
+
+/// Where the records of requests, and what was spent, outlive the process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoreConfig {
+    /// The file; `None` is nowhere. Loaded configurations name one in the platform's data folder.
+    pub path: Option<PathBuf>,
+    /// Records that are kept at most. 100,000.
+    pub keep_requests: u64,
+    /// How long records are kept. 30 days.
+    pub keep: Duration,
+    /// A store shared by several instances.
+    pub shared: Option<String>,
+}
+
+/// The HTTP front door.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GatewayConfig {
+    /// Where it listens. `127.0.0.1:7878`.
+    pub listen: String,
+    /// The file of its own keys; `gateway-keys.json` beside the store where nothing is said. `None` is no keys at all.
+    pub keys: Option<PathBuf>,
+    /// How the lines of its log are written.
+    pub log_format: LogFormat,
+}
+
+/// How a log's lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line, for programs.
+    Json,
+}
+
+/// Where traces and metrics are sent, in OpenTelemetry's protocol.
+#[derive(Debug, Clone)]
+pub struct TelemetryConfig {
+    /// The collector, such as `http://127.0.0.1:4318` (`OTEL_EXPORTER_OTLP_ENDPOINT`); `None` is nowhere.
+    pub otlp_endpoint: Option<Url>,
+    /// Headers for it, which often hold keys (`OTEL_EXPORTER_OTLP_HEADERS`): name and value.
+    pub otlp_headers: Vec<(String, SecretString)>,
+    /// What this program is called there. `backstop`.
+    pub service_name: String,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        Self { path: None, keep_requests: 100_000, keep: Duration::from_secs(30 * 24 * 3_600), shared: None }
+    }
+}
+
+impl Default for SandboxConfig {
+    fn default() -> Self {
+        Self {
+            fuel: 5_000_000,
+            memory: 16 << 20,
+            module_bytes: 2 << 20,
+            compile_time: Duration::from_secs(2),
+            wasi: false,
+            compile_cache: None,
+        }
+    }
+}
+
+impl Default for GatewayConfig {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:7878".to_owned(), keys: None, log_format: LogFormat::default() }
+    }
+}
+
+impl Default for TelemetryConfig {
+    fn default() -> Self {
+        Self { otlp_endpoint: None, otlp_headers: Vec::new(), service_name: "backstop".to_owned() }
+    }
+}
+
+impl LogFormat {
+    /// All formats.
+    pub const ALL: [Self; 2] = [Self::Text, Self::Json];
+
+    /// The format's name in the file and on the command line.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+        }
+    }
+}
