@@ -31,6 +31,18 @@ impl Tone {
     }
 }
 
+/// How each state of a provider is coloured.
+pub(crate) const STATE_TONES: [(&str, Tone); 8] = [
+    ("available", Tone::Good),
+    ("rate limited", Tone::Warn),
+    ("temporarily disabled", Tone::Warn),
+    ("being tried again", Tone::Warn),
+    ("out of quota", Tone::Warn),
+    ("not initialised", Tone::Faint),
+    ("switched off", Tone::Faint),
+    ("rejected", Tone::Bad),
+];
+
 /// A text in a tone.
 pub(crate) fn paint(tone: Tone, text: impl fmt::Display) -> String {
     let style = tone.style();

@@ -8,9 +8,8 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::narrator::Length;
-use super::paint::{Tone, paint, paint_words};
+use super::paint::{STATE_TONES, Tone, paint, paint_words};
 use super::remote::{Remote, RemoteError};
-use super::status::STATE_TONES;
 use super::table;
 use backstop::clock::{Clock, SystemClock};
 

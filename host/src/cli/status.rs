@@ -12,21 +12,9 @@ use serde_json::{Value, json};
 use super::args::ReportArgs;
 use super::exit::Exit;
 use super::narrator::Length;
-use super::paint::{Tone, paint, paint_words};
+use super::paint::{STATE_TONES, Tone, paint, paint_words};
 use super::remote::Remote;
 use super::{aside, ask, running, table};
-
-/// How each state is coloured.
-pub(crate) const STATE_TONES: [(&str, Tone); 8] = [
-    ("available", Tone::Good),
-    ("rate limited", Tone::Warn),
-    ("temporarily disabled", Tone::Warn),
-    ("being tried again", Tone::Warn),
-    ("out of quota", Tone::Warn),
-    ("not initialised", Tone::Faint),
-    ("switched off", Tone::Faint),
-    ("rejected", Tone::Bad),
-];
 
 /// Shows how a running gateway's providers are doing; where none runs, what the configuration gives.
 ///

@@ -7,7 +7,7 @@ use crate::types::{ChatRequest, EmbeddingRequest, Needs, TraceParent};
 
 use super::Router;
 use super::eligibility::output_bound;
-use super::route::Seat;
+use super::seat::Seat;
 
 /// What a request asks for. Whatever is not about the wire is the same for both.
 #[derive(Clone)]

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crate::config::Config;
 use crate::types::{ChatRequest, EmbeddingRequest};
 
-use super::route::{Route, Seat};
+use super::route::Route;
+use super::seat::Seat;
 use super::{RouteError, Router, Wanted};
 
 /// The route a request takes, and which of its seats the request names.

@@ -10,7 +10,7 @@ use crate::config::{SandboxConfig, StrategyRef};
 use crate::strategy::{LoadStrategyError, Ruling, Strategy, StrategyHealth, Supervised};
 use crate::types::Ask;
 
-use super::route::Seat;
+use super::seat::Seat;
 
 /// A loaded strategy with the word that named it and the options it was given.
 #[derive(Debug)]

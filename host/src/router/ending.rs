@@ -8,7 +8,7 @@ use crate::types::{AlertKind, Failure, NanoUsd, Outcome, Standing, State, Target
 
 use super::RouteError;
 use super::journey::Journey;
-use super::route::Seat;
+use super::seat::Seat;
 
 impl Journey {
     /// Enters the request as answered.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::guard::Permit;
 use crate::types::{Failure, NanoUsd};
 
-use super::route::Seat;
+use super::seat::Seat;
 
 /// Leave to send: the guard's permit, and whom it is for.
 pub(super) struct Leave {

@@ -5,6 +5,7 @@ mod asked;
 mod choice;
 mod route;
 mod decider;
+mod seat;
 mod travel;
 mod journey;
 mod question;
@@ -57,7 +58,8 @@ pub use embeddings::Embeddings;
 pub use endpoint::Endpoint;
 pub use error::{RouteError, StreamError, Wanted};
 pub use estimate::Estimate;
-pub use route::{Route, Seat, seat};
+pub use route::Route;
+pub use seat::{Seat, seat};
 pub use stream::AnswerStream;
 
 /// Everything a request meets on its way.

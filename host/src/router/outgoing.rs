@@ -13,8 +13,8 @@ use super::Router;
 use super::asked::Asked;
 use super::endpoint::Endpoint;
 use super::journey::Journey;
-use super::route::Seat;
 use super::seam::Seam;
+use super::seat::Seat;
 
 impl Router {
     /// What each target of a route could not be asked for, in words; `None` where it can be asked.

@@ -8,7 +8,7 @@ use crate::types::{Ask, NanoUsd, Standing, State};
 
 use super::journey::Journey;
 use super::legs::Legs;
-use super::route::Seat;
+use super::seat::Seat;
 
 impl Journey {
     /// The next question for the strategy; `None` when the request has used up its attempts, decisions or time.

@@ -6,8 +6,8 @@ use backstop::guard::{ProviderState, ProviderStatus};
 use serde_json::{Value, json};
 
 use super::super::narrator::Length;
-use super::super::paint::{Tone, paint, paint_words};
-use super::super::status::{STATE_TONES, state_in_words};
+use super::super::paint::{STATE_TONES, Tone, paint, paint_words};
+use super::super::status::state_in_words;
 use super::super::table;
 use super::examination::Examination;
 
