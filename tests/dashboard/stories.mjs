@@ -72,12 +72,12 @@ test("the list is searched by what happened and by words", async () => {
 
   await view.page.selectOption("#by-outcome", "failed-over");
   await isShown(failedOver.id).waitFor();
-  assert.equal(await isShown(plain.id).count(), 0);
+  await isShown(plain.id).waitFor({ state: "detached" });
   await view.page.selectOption("#by-outcome", "");
   await view.page.fill("#by-text", plain.id);
 
   await isShown(plain.id).waitFor();
-  assert.equal(await view.page.locator(".request-list li").count(), 1);
+  await view.page.waitForFunction(() => document.querySelectorAll(".request-list li").length === 1);
 });
 
 test("the keyboard is enough: a row opens, the story closes, and the place is kept", async () => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::Config;
-use crate::types::{ChatRequest, EmbeddingRequest};
+use crate::types::{ChatRequest, EmbeddingRequest, TargetName};
 
 use super::route::Route;
 use super::seat::Seat;
@@ -73,23 +73,30 @@ impl Router {
     }
 
     fn unknown_model(&self, model: &str) -> RouteError {
-        let routes = self.routes.keys().cloned();
-        self.unknown(model, Wanted::Chat, routes)
+        // A target that the default route does not have is reached by a route that has it, and not by its own name.
+        let default = self.route(Config::DEFAULT_ROUTE);
+        let targets = default.iter().flat_map(|route| &route.roster).flat_map(|seat| both_names(&seat.name));
+        unknown(model, Wanted::Chat, self.routes.keys().cloned().chain(targets))
     }
 
     fn unknown_embedding_model(&self, model: &str) -> RouteError {
-        self.unknown(model, Wanted::Embeddings, self.embeddings.keys().cloned())
-    }
-
-    fn unknown(&self, model: &str, wanted: Wanted, names: impl Iterator<Item = String>) -> RouteError {
-        let targets = self.target_names(wanted).flat_map(|name| [name.to_string(), name.model.to_string()]);
-        RouteError::UnknownModel { model: shortened(model), wanted, nearest: nearest(model, names.chain(targets)) }
+        let targets = self.target_names(Wanted::Embeddings).flat_map(|name| both_names(name));
+        unknown(model, Wanted::Embeddings, self.embeddings.keys().cloned().chain(targets))
     }
 
     fn unknown_provider(&self, provider: &str, wanted: Wanted) -> RouteError {
         let providers = self.target_names(wanted).map(|name| name.provider.to_string());
         RouteError::UnknownProvider { provider: shortened(provider), nearest: nearest(provider, providers) }
     }
+}
+
+/// How a target may be named.
+fn both_names(name: &TargetName) -> [String; 2] {
+    [name.to_string(), name.model.to_string()]
+}
+
+fn unknown(model: &str, wanted: Wanted, names: impl Iterator<Item = String>) -> RouteError {
+    RouteError::UnknownModel { model: shortened(model), wanted, nearest: nearest(model, names) }
 }
 
 /// The candidate that is most like a name, where one is alike at all.
