@@ -18,7 +18,8 @@ pub(super) fn check_page(headers: &HeaderMap) -> Result<(), Refusal> {
 /// says nothing of it when it only reads.
 pub(super) fn check_host(headers: &HeaderMap) -> Result<(), Refusal> {
     let Some(host) = headers.get(HOST) else { return Ok(()) };
-    let url = host.to_str().ok().and_then(|host| Url::parse(&format!("http://{host}/")).ok());
+    let host = host.to_str().ok().filter(|host| !host.contains(['@', '/', '?', '#']));
+    let url = host.and_then(|host| Url::parse(&format!("http://{host}/")).ok());
     if url.as_ref().is_some_and(is_here) { Ok(()) } else { Err(Refusal::ForeignPage) }
 }
 
