@@ -1,14 +1,14 @@
 //! From the configuration and the flags to a [`Backstop`] that is ready to be asked.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
 use backstop::accounting::store::{Keep, Store, StoreError};
-use backstop::client::{Backstop, BuildError};
+use backstop::client::{Backstop, BuildError, strategy_named};
 use backstop::config::{self, Config, SandboxConfig, Sources, StoreConfig, StrategyRef};
-use backstop::strategy::{inspect, resolve_name};
+use backstop::strategy::inspect;
 
 use super::args::{RetryArgs, WishArgs};
 use super::retries::{self, Said, Unsaid};
@@ -106,20 +106,6 @@ pub(crate) fn store(config: &Config) -> Result<Option<OpenStore>, StoreError> {
     let StoreConfig { path, keep_requests, keep, .. } = &config.store;
     let keep = Keep { requests: *keep_requests, time: *keep };
     path.as_ref().map(|path| Store::open(path, keep).map(|store| OpenStore(Arc::new(store)))).transpose()
-}
-
-/// The strategy a word on the command line means.
-///
-/// # Errors
-/// When it is neither a built-in name nor a path that ends in `.wasm`.
-pub(crate) fn strategy_named(word: &str) -> Result<StrategyRef, BuildError> {
-    if let Some(name) = resolve_name(word) {
-        return Ok(StrategyRef::BuiltIn(name));
-    }
-    if Path::new(word).extension().is_some_and(|extension| extension == "wasm") {
-        return Ok(StrategyRef::File(word.into()));
-    }
-    Err(BuildError::UnknownStrategy(word.to_owned()))
 }
 
 /// Puts another strategy into a route. The options of the configuration were meant for the one that was there before.

@@ -241,8 +241,11 @@ impl Made {
     }
 }
 
-/// The strategy a word means: a built-in name or a path that ends in `.wasm`.
-pub(super) fn strategy_named(name: &str) -> Result<StrategyRef, BuildError> {
+/// The strategy a word means.
+///
+/// # Errors
+/// When it is neither a built-in name nor a path that ends in `.wasm`.
+pub fn strategy_named(name: &str) -> Result<StrategyRef, BuildError> {
     if let Some(built_in) = resolve_name(name) {
         return Ok(StrategyRef::BuiltIn(built_in));
     }

@@ -21,7 +21,7 @@ use crate::{accounting::About, clock::Clock, types::AlertKind};
 
 use live::Stand;
 
-pub use builder::{BuildError, Builder};
+pub use builder::{BuildError, Builder, strategy_named};
 pub use change::ChangeError;
 pub use route_status::{RouteStatus, StrategyStatus};
 

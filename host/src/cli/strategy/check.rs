@@ -36,7 +36,7 @@ pub(super) struct Report {
 
 /// Checks.
 pub(super) fn run(args: &NamedArgs, file: Option<PathBuf>) -> anyhow::Result<Exit> {
-    let strategy = setup::strategy_named(&args.strategy)?;
+    let strategy = backstop::client::strategy_named(&args.strategy)?;
     conclude(&examine(&strategy, &setup::sandbox(file)), args.json)
 }
 
