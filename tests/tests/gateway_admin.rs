@@ -100,6 +100,7 @@ async fn shows_every_provider_and_does_what_an_operator_says() {
     assert_eq!((forced.status, &forced.json()["provider"]["forced"]), (200, &json!(true)));
     let route = &routes["routes"][0];
     assert_eq!((&route["forced"], &route["primary"]), (&json!("beta"), &json!("alpha/alpha-model")));
+    assert!((1..=60_000).contains(&route["forced_for_ms"].as_u64().unwrap()), "{route}");
     assert_eq!(route["fallbacks"], json!(["beta/beta-model"]));
     assert_eq!(rested.json()["provider"]["state"]["name"], "rate-limited");
     assert_eq!(stage.attempts(), [1, 2], "one each by force and by rest");
@@ -241,6 +242,8 @@ async fn tells_of_requests_alerts_and_changed_providers_as_they_happen() {
     stage.provider("alpha").set_script(Answer::new("back"));
     gateway.send(&post(HI, &[])).await;
     until(&mut listener, &mut seen, "\"kind\":\"recovered\"").await;
+    gateway.send(&call("POST", "/api/reload", "")).await;
+    until(&mut listener, &mut seen, "event: reload\ndata: {\"notices\":[]}").await;
 
     let alerts = told(&gateway, "/api/overview").await["alerts"].clone();
     let kinds: Vec<_> = alerts.as_array().unwrap().iter().map(|alert| &alert["kind"]).collect();

@@ -77,6 +77,11 @@ impl Accounts {
         self.wire.receiver()
     }
 
+    /// Tells whoever listens that another configuration has taken over.
+    pub fn reloaded(&self, notices: &[String]) {
+        self.wire.send_with(|| News::Reloaded { notices: notices.into() });
+    }
+
     /// Where alerts are raised.
     #[must_use]
     pub fn alarm(&self) -> &Arc<Alarm> {

@@ -17,6 +17,11 @@ pub enum News {
     Ended(Arc<RequestRecord>),
     /// Something an operator should know of.
     Alert(Alert),
+    /// The configuration was read anew and is used from now on.
+    Reloaded {
+        /// What there is to know about it.
+        notices: Arc<[String]>,
+    },
 }
 
 /// Hears news.

@@ -82,9 +82,14 @@ fn route_in_words(route: &RouteStatus) -> String {
         named("primary", route.primary.as_ref().map(ToString::to_string)),
         named("fallback", Some(fallbacks.join(", ")).filter(|fallbacks| !fallbacks.is_empty())),
         named("preferred", route.preferred.as_ref().map(ToString::to_string)),
-        named("forced", route.forced.as_ref().map(ToString::to_string)),
+        named("forced", route.forced.as_ref().map(|provider| forced_in_words(provider, route.forced_for_ms))),
     ]
     .concat()
+}
+
+fn forced_in_words(provider: &str, for_ms: Option<u32>) -> String {
+    let seconds = for_ms.map(|ms| format!(" for {} s", ms.div_ceil(1_000)));
+    format!("{provider}{}", seconds.unwrap_or_default())
 }
 
 /// A state with its end or its mend.

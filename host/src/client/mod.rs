@@ -269,6 +269,12 @@ impl Backstop {
         self.router().accounts.alarm().raise(kind, About::Everything, message);
     }
 
+    /// Tells whoever listens that another configuration has taken over.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn tell_reloaded(&self, notices: &[String]) {
+        self.router().accounts.reloaded(notices);
+    }
+
     /// The clock everything goes by.
     #[cfg(feature = "gateway")]
     pub(crate) fn clock(&self) -> Arc<dyn Clock> {

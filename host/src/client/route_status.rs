@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::clock::Moment;
+use crate::clock::{Moment, whole_ms};
 use crate::config::StrategyRef;
 use crate::router::{Route, Router};
 use crate::strategy::StrategyHealth;
@@ -28,6 +28,8 @@ pub struct RouteStatus {
     pub preferred: Option<Arc<TargetName>>,
     /// The provider that is used and no other, while that lasts.
     pub forced: Option<Arc<str>>,
+    /// For how many milliseconds yet.
+    pub forced_for_ms: Option<u32>,
 }
 
 impl RouteStatus {
@@ -35,7 +37,8 @@ impl RouteStatus {
         let name = |id: TargetId| router.guard.targets().get(id.index()).map(|target| Arc::clone(&target.name));
         let others = route.roster.iter().filter(|seat| Some(seat.target) != route.primary);
         let decider = route.decider();
-        let forced = router.guard.forced(now).and_then(|place| router.endpoints.get(place));
+        let forced =
+            router.guard.forced_until(now).and_then(|(place, until)| Some((router.endpoints.get(place)?, until)));
         Self {
             route: Arc::clone(&route.name),
             strategy: Arc::clone(&decider.name),
@@ -43,7 +46,8 @@ impl RouteStatus {
             primary: route.primary.and_then(name),
             fallbacks: others.map(|seat| Arc::clone(&seat.name)).collect(),
             preferred: router.guard.preferred(&route.name, now).and_then(name),
-            forced: forced.map(|endpoint| Arc::clone(&endpoint.name)),
+            forced: forced.map(|(endpoint, _)| Arc::clone(&endpoint.name)),
+            forced_for_ms: forced.map(|(_, until)| whole_ms(until.since(now))),
         }
     }
 }

@@ -279,7 +279,7 @@ impl Reception {
 
     /// The origin of what no provider was asked for. It has a name, too, by which it is found in the log.
     fn nobody(&self) -> Origin {
-        let id = RequestId((u128::from(self.random.next()) << 64) | u128::from(self.random.next()));
+        let id = RequestId::new(self.clock.wall(), [self.random.next(), self.random.next()]);
         Origin { id, target: None, attempts: 0, strategy: None, cost: None, is_degraded: false }
     }
 }

@@ -56,7 +56,10 @@ impl Reloader {
         let _reading = self.reading.lock().await;
         let reloaded = self.read_and_take_over().await;
         match &reloaded {
-            Ok(_) => tracing::info!("the configuration was read anew"),
+            Ok(notices) => {
+                tracing::info!("the configuration was read anew");
+                self.backstop.tell_reloaded(notices);
+            }
             Err(error) => {
                 self.backstop.raise(AlertKind::ReloadRefused, format!("the configuration is not used: {error}"))
             }

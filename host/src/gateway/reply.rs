@@ -65,6 +65,9 @@ pub(super) struct ReplyBody {
 /// A stream of events.
 type Events = dyn Stream<Item = Bytes> + Send;
 
+/// Headers that nearly every reply has: room for them all is made at once.
+const ROOM: usize = 10;
+
 /// Bytes of events that are sent together at most, but for the last of them.
 const TOGETHER: usize = 8 << 10;
 
@@ -185,8 +188,11 @@ impl Reply {
     pub(super) fn with_origin(mut self, origin: &Origin) -> Self {
         self.id = Some(origin.id);
         let headers = self.response.headers_mut();
-        say(headers, REQUEST_ID, &origin.id.to_string());
-        say(headers, SDK_REQUEST_ID, &origin.id.to_string());
+        headers.reserve(ROOM);
+        if let Ok(id) = HeaderValue::try_from(origin.id.to_string()) {
+            headers.insert(REQUEST_ID, id.clone());
+            headers.insert(SDK_REQUEST_ID, id);
+        }
         headers.insert(ATTEMPTS, HeaderValue::from(origin.attempts));
         if let Some(target) = &origin.target {
             say(headers, PROVIDER, &target.provider);

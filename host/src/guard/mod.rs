@@ -147,6 +147,12 @@ impl Guard {
     /// The provider that is forced, while that lasts.
     #[must_use]
     pub fn forced(&self, now: Moment) -> Option<usize> {
+        self.forced_until(now).map(|(provider, _)| provider)
+    }
+
+    /// The provider that is forced, and until when.
+    #[must_use]
+    pub fn forced_until(&self, now: Moment) -> Option<(usize, Moment)> {
         locked(&self.preference).forced(now)
     }
 

@@ -33,9 +33,9 @@ impl Preference {
         self.forced = Some((provider, until));
     }
 
-    /// Which provider is forced.
-    pub(super) fn forced(&self, now: Moment) -> Option<usize> {
-        self.forced.filter(|(_, until)| *until > now).map(|(provider, _)| provider)
+    /// Which provider is forced, and until when.
+    pub(super) fn forced(&self, now: Moment) -> Option<(usize, Moment)> {
+        self.forced.filter(|(_, until)| *until > now)
     }
 
     /// Who is preferred on a route, and until when.
@@ -43,8 +43,8 @@ impl Preference {
         self.routes.get(route).copied().flatten()
     }
 
-    /// Which provider is forced, and until when.
-    pub(super) fn forced_until(&self) -> Option<(usize, Moment)> {
+    /// Which provider was forced last, and until when; that may be over.
+    pub(super) fn forced_last(&self) -> Option<(usize, Moment)> {
         self.forced
     }
 
@@ -80,7 +80,7 @@ mod tests {
         let mut preference = Preference::new(1);
         preference.prefer(0, TargetId(7), at(10));
         preference.force(3, at(10));
-        assert_eq!(preference.forced(at(0)), Some(3));
+        assert_eq!(preference.forced(at(0)), Some((3, at(10))));
 
         preference.clear();
 

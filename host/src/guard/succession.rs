@@ -45,7 +45,7 @@ impl Guard {
                 preference.prefer(place, target, until);
             }
         }
-        let Some((provider, until)) = before.forced_until() else { return };
+        let Some((provider, until)) = before.forced_last() else { return };
         let name = old.providers.get(provider).map(|provider| &provider.name);
         let place = self.providers.iter().position(|provider| Some(&provider.name) == name);
         place.into_iter().for_each(|place| preference.force(place, until));

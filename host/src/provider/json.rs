@@ -93,6 +93,29 @@ pub(crate) fn object(text: &str) -> Option<&RawValue> {
     value.get().starts_with('{').then_some(value)
 }
 
+/// The fields of an object, and of each item of its field `list`, `limit` of them at most, the fields `of_item`: all in one pass.
+/// No list where the field is missing or none; nothing of an item that is no object.
+///
+/// # Errors
+/// When the text is not one JSON object.
+pub(super) fn pick_with_list<'a, const N: usize, const M: usize>(
+    json: &'a [u8],
+    names: [&str; N],
+    list: &str,
+    of_item: [&str; M],
+    limit: usize,
+) -> Result<Listed<'a, N, M>, serde_json::Error> {
+    let text = std::str::from_utf8(json).map_err(serde_json::Error::custom)?;
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let picked = PickWithList { names, list, items: PickItems { names: of_item, limit } }.deserialize(&mut reader)?;
+    reader.end()?;
+    Ok(picked)
+}
+
+/// What [`pick_with_list`] finds.
+pub(super) type Listed<'a, const N: usize, const M: usize> =
+    ([Option<&'a RawValue>; N], Option<Vec<[Option<&'a RawValue>; M]>>);
+
 fn pick_text<'a, const N: usize>(
     json: &'a str,
     names: [&str; N],
@@ -128,18 +151,161 @@ impl<'de, const N: usize> Visitor<'de> for Pick<'_, N> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = [None; N];
         while let Some(Name(name)) = map.next_key()? {
-            let place = self.names.iter().position(|wanted| *wanted == name);
-            match place.and_then(|place| found.get_mut(place)) {
-                Some(field) => {
-                    let value: &RawValue = map.next_value()?;
-                    *field = Some(value).filter(|value| value.get() != "null");
-                }
-                None => {
-                    map.next_value::<IgnoredAny>()?;
-                }
-            }
+            take_in(&mut map, &self.names, &name, &mut found)?;
         }
         Ok(found)
+    }
+}
+
+/// Reads the value of the field that comes next, where it is one of those wanted.
+fn take_in<'de, A: MapAccess<'de>>(
+    map: &mut A,
+    wanted: &[&str],
+    name: &str,
+    found: &mut [Option<&'de RawValue>],
+) -> Result<(), A::Error> {
+    let place = wanted.iter().position(|wanted| *wanted == name);
+    match place.and_then(|place| found.get_mut(place)) {
+        Some(field) => {
+            let value: &RawValue = map.next_value()?;
+            *field = Some(value).filter(|value| value.get() != "null");
+        }
+        None => {
+            map.next_value::<IgnoredAny>()?;
+        }
+    }
+    Ok(())
+}
+
+/// What is neither a list nor an object is read past.
+macro_rules! nothing_of_scalars {
+    () => {
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("JSON")
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+
+        fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+            Ok(None)
+        }
+    };
+}
+
+struct PickWithList<'n, const N: usize, const M: usize> {
+    names: [&'n str; N],
+    list: &'n str,
+    items: PickItems<'n, M>,
+}
+
+impl<'de, const N: usize, const M: usize> DeserializeSeed<'de> for PickWithList<'_, N, M> {
+    type Value = Listed<'de, N, M>;
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
+        reader.deserialize_map(self)
+    }
+}
+
+impl<'de, const N: usize, const M: usize> Visitor<'de> for PickWithList<'_, N, M> {
+    type Value = Listed<'de, N, M>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut found = [None; N];
+        let mut items = None;
+        while let Some(Name(name)) = map.next_key()? {
+            if name == self.list {
+                items = map.next_value_seed(self.items)?;
+            } else {
+                take_in(&mut map, &self.names, &name, &mut found)?;
+            }
+        }
+        Ok((found, items))
+    }
+}
+
+/// Reads a list, and nothing of what is none.
+#[derive(Clone, Copy)]
+struct PickItems<'n, const M: usize> {
+    names: [&'n str; M],
+    limit: usize,
+}
+
+impl<'de, const M: usize> DeserializeSeed<'de> for PickItems<'_, M> {
+    type Value = Option<Vec<[Option<&'de RawValue>; M]>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'de, const M: usize> Visitor<'de> for PickItems<'_, M> {
+    type Value = Option<Vec<[Option<&'de RawValue>; M]>>;
+
+    nothing_of_scalars!();
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut items = Vec::new();
+        while items.len() < self.limit {
+            let Some(item) = list.next_element_seed(PickItem { names: self.names })? else { return Ok(Some(items)) };
+            items.push(item.unwrap_or([None; M]));
+        }
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(Some(items))
+    }
+}
+
+/// Reads an object, and nothing of what is none.
+struct PickItem<'n, const M: usize> {
+    names: [&'n str; M],
+}
+
+impl<'de, const M: usize> DeserializeSeed<'de> for PickItem<'_, M> {
+    type Value = Option<[Option<&'de RawValue>; M]>;
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<Self::Value, D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'de, const M: usize> Visitor<'de> for PickItem<'_, M> {
+    type Value = Option<[Option<&'de RawValue>; M]>;
+
+    nothing_of_scalars!();
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        Pick { names: self.names }.visit_map(map).map(Some)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
     }
 }
 
@@ -193,6 +359,22 @@ mod tests {
 
         assert_eq!(a.map(RawValue::get), Some(r#"{"n":2}"#));
         assert!(b.is_none() && c.is_none());
+    }
+
+    #[test]
+    fn picks_fields_of_items_in_the_same_pass() {
+        let read = |json: &str| {
+            let (_, items) = pick_with_list(json.as_bytes(), ["x"], "l", ["a"], 3).unwrap();
+            items.map(|items| items.iter().map(|[a]| a.map_or("-", |a| a.get()).to_owned()).collect::<Vec<_>>())
+        };
+
+        let (found, _) = pick_with_list(br#"{"l":[{"a":1}],"x":[2]}"#, ["x"], "l", ["a"], 3).unwrap();
+        assert_eq!(found[0].map(RawValue::get), Some("[2]"));
+        assert_eq!(read(r#"{"l":[{"b":0,"a":[1]},7,"s",[{"a":1}],{}]}"#).unwrap(), ["[1]", "-", "-"]);
+        for none in ["{}", r#"{"l":null}"#, r#"{"l":{"a":1}}"#, r#"{"l":"a"}"#, r#"{"l":-1.5}"#, r#"{"l":true}"#] {
+            assert_eq!(read(none), None, "{none}");
+        }
+        assert!(pick_with_list(br#"{"l":[{"a":1}]"#, ["x"], "l", ["a"], 3).is_err());
     }
 
     #[test]

@@ -4,6 +4,12 @@
 //! by the status alone (`classify`). A code fits whatever its case and separators: `RateLimitReached` is
 //! `rate_limit_reached`. Words are looked for in the message, in lower case; a `*` (at most one) stands for a few words.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use aho_corasick::AhoCorasick;
+
 use super::error_body::ErrorBody;
 use crate::types::FailureKind;
 
@@ -209,13 +215,55 @@ pub(super) fn look_up(error: &ErrorBody, status: u16) -> Option<FailureKind> {
     // What a client wrote comes back in quotation marks when it is found fault with; it must not pass for the provider's
     // own words, or anyone could have a target left alone.
     let echoes = matches!(status, 400 | 404 | 413 | 422);
-    let words = if echoes { without_quotations(&error.words) } else { error.words.clone() };
-    let fits = |rule: &&Rule| {
-        rule.on.includes(status)
-            && (rule.codes.iter().any(|code| error.codes.iter().any(|given| same_code(code, given)))
-                || rule.words.iter().any(|pattern| matches(pattern, &words)))
-    };
-    TABLE.iter().find(fits).map(|rule| rule.kind)
+    let words = if echoes { Cow::Owned(without_quotations(&error.words)) } else { Cow::Borrowed(&*error.words) };
+    let fitting = INDEX.fitting(&error.codes, &words);
+    let fits = |(place, rule): &(usize, &Rule)| fitting.get(*place) == Some(&true) && rule.on.includes(status);
+    TABLE.iter().enumerate().find(fits).map(|(_, rule)| rule.kind)
+}
+
+/// The table, turned around: hundreds of words are looked for in one pass over a message.
+struct Index {
+    /// The rules of each code, by its letters.
+    codes: HashMap<String, Vec<usize>>,
+    /// The words, or what stands before their `*`.
+    words: AhoCorasick,
+    /// The rule of each, and the words whole.
+    of_words: Vec<(usize, &'static str)>,
+}
+
+static INDEX: LazyLock<Index> = LazyLock::new(Index::new);
+
+/// For each rule whether it fits by its codes or its words.
+type Fitting = [bool; TABLE.len()];
+
+impl Index {
+    fn new() -> Self {
+        let mut codes: HashMap<String, Vec<usize>> = HashMap::new();
+        for (place, rule) in TABLE.iter().enumerate() {
+            rule.codes.iter().for_each(|code| codes.entry(letters(code)).or_default().push(place));
+        }
+        let words_of = |(place, rule): (usize, &'static Rule)| rule.words.iter().map(move |words| (place, *words));
+        let of_words: Vec<(usize, &str)> = TABLE.iter().enumerate().flat_map(words_of).collect();
+        let beginning = |(_, words): &(usize, &'static str)| words.split('*').next().unwrap_or(words);
+        let words = AhoCorasick::new(of_words.iter().map(beginning));
+        #[expect(clippy::expect_used, reason = "a table of a few hundred words, which every test looks through")]
+        let words = words.expect("some hundred words fit into an automaton");
+        Self { codes, words, of_words }
+    }
+
+    fn fitting(&self, codes: &[String], words: &str) -> Fitting {
+        let mut fitting = [false; TABLE.len()];
+        let by_code = codes.iter().filter_map(|code| self.codes.get(&letters(code))).flatten().copied();
+        let found =
+            self.words.find_overlapping_iter(words).filter_map(|found| self.of_words.get(found.pattern().as_usize()));
+        let by_words = found.filter(|(_, pattern)| matches(pattern, words)).map(|(place, _)| *place);
+        for place in by_code.chain(by_words) {
+            if let Some(fits) = fitting.get_mut(place) {
+                *fits = true;
+            }
+        }
+        fitting
+    }
 }
 
 impl On {
@@ -232,16 +280,15 @@ impl On {
     }
 }
 
-fn same_code(code: &str, given: &str) -> bool {
-    letters(code).eq(letters(given))
+/// A code's letters and digits: case and separators say nothing.
+fn letters(code: &str) -> String {
+    code.chars().filter(char::is_ascii_alphanumeric).map(|letter| letter.to_ascii_lowercase()).collect()
 }
 
-fn letters(code: &str) -> impl Iterator<Item = u8> {
-    code.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_lowercase())
-}
-
+/// Whether words whose beginning has been found are there as a whole.
 fn matches(pattern: &str, words: &str) -> bool {
-    let Some((beginning, end)) = pattern.split_once('*') else { return words.contains(pattern) };
+    // Words without a gap have been found.
+    let Some((beginning, end)) = pattern.split_once('*') else { return true };
     let mut places = words.match_indices(beginning);
     places.any(|(at, _)| {
         let after = words.get(at + beginning.len()..).unwrap_or_default();
@@ -282,9 +329,9 @@ mod tests {
 
     #[test]
     fn knows_a_code_in_any_spelling() {
-        assert!(same_code("rate_limit_reached", "RateLimitReached"));
-        assert!(same_code("throttling.rate_quota", "Throttling.RateQuota"));
-        assert!(!same_code("rate_limit", "rate_limit_reached"));
+        assert_eq!(letters("rate_limit_reached"), letters("RateLimitReached"));
+        assert_eq!(letters("throttling.rate_quota"), letters("Throttling.RateQuota"));
+        assert_ne!(letters("rate_limit"), letters("rate_limit_reached"));
     }
 
     #[test]

@@ -148,10 +148,10 @@ impl Router {
         observer: Option<Arc<dyn Observer>>,
     ) -> Journey {
         self.guard.begin(self.clock.now());
-        let id = RequestId((u128::from(self.random.next()) << 64) | u128::from(self.random.next()));
+        let started = self.clock.wall();
         let record = RequestRecord {
-            id,
-            started: self.clock.wall(),
+            id: RequestId::new(started, [self.random.next(), self.random.next()]),
+            started,
             route: Arc::clone(&choice.route.name),
             strategy: Arc::clone(&choice.route.decider().name),
             streaming,

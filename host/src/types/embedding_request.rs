@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use indexmap::IndexMap;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::embedding_input::InputSize;
-use super::request::{raw, take};
+use super::fields::{Apart, Fields, raw, read, take_apart};
 use super::{Needs, ParseRequestError, TraceParent};
 
 /// A request for embeddings in OpenAI's shape. Fields that Backstop does not know travel to the provider as they came.
@@ -15,7 +14,7 @@ use super::{Needs, ParseRequestError, TraceParent};
 pub struct EmbeddingRequest {
     input: Box<RawValue>,
     size: InputSize,
-    fields: IndexMap<String, Box<RawValue>>,
+    fields: Fields,
     /// What the caller named in `model`: an embedding model, or `provider/model` for that provider first.
     pub model: String,
     /// Only this provider is to be used.
@@ -36,7 +35,7 @@ impl EmbeddingRequest {
     pub fn of_texts<T: AsRef<str>>(model: &str, texts: impl IntoIterator<Item = T>) -> Result<Self, ParseRequestError> {
         let texts: Vec<T> = texts.into_iter().collect();
         let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
-        Self::new(model.to_owned(), raw(&texts), IndexMap::new())
+        Self::new(model.to_owned(), raw(&texts), Fields::default())
     }
 
     /// Reads an OpenAI-shaped request body.
@@ -44,13 +43,11 @@ impl EmbeddingRequest {
     /// # Errors
     /// When the body is no JSON object, `model` is missing or no text, or `input` holds nothing to embed.
     pub fn parse(body: &[u8]) -> Result<Self, ParseRequestError> {
-        let mut fields: IndexMap<String, Box<RawValue>> =
-            serde_json::from_slice(body).map_err(ParseRequestError::NotAnObject)?;
+        let Apart { known: [model, input], others } = take_apart(body, ["model", "input"])?;
         let expected = "a string: an embedding model, or provider/model";
-        let model: Option<String> = take(&mut fields, "model", expected)?;
+        let model: Option<String> = read(model, "model", expected)?;
         let model = model.ok_or(ParseRequestError::WrongType { field: "model", expected })?;
-        let input = fields.shift_remove("input");
-        Self::new(model, input, fields)
+        Self::new(model, input.map(ToOwned::to_owned), others)
     }
 
     /// Sets a field of the request body, such as `dimensions`. `input` and `model` have their own ways.
@@ -97,7 +94,7 @@ impl EmbeddingRequest {
 
     /// All other fields of the body but `model`, as the JSON they came as, in their order.
     #[must_use]
-    pub fn fields(&self) -> &IndexMap<String, Box<RawValue>> {
+    pub fn fields(&self) -> &Fields {
         &self.fields
     }
 
@@ -113,11 +110,7 @@ impl EmbeddingRequest {
         Needs { input_tokens, max_output_tokens: Some(0), ..Needs::default() }
     }
 
-    fn new(
-        model: String,
-        input: Option<Box<RawValue>>,
-        fields: IndexMap<String, Box<RawValue>>,
-    ) -> Result<Self, ParseRequestError> {
+    fn new(model: String, input: Option<Box<RawValue>>, fields: Fields) -> Result<Self, ParseRequestError> {
         let size = input.as_ref().and_then(|input| InputSize::of(input));
         let (Some(input), Some(size)) = (input, size) else {
             let expected = "a text, a list of texts, a list of tokens or a list of such lists, and not empty";

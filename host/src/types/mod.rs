@@ -5,6 +5,7 @@ mod usage;
 mod target;
 mod failure;
 mod decision;
+mod fields;
 mod request;
 mod embedding_input;
 mod embedding_request;
@@ -21,6 +22,7 @@ pub use decision::{Ask, AttemptPlan, Decision, PastAttempt, Standing, State, Ver
 pub use embedding_request::EmbeddingRequest;
 pub use event::{Event, Observer};
 pub use failure::{Again, Effect, Elsewhere, Failure, FailureKind};
+pub use fields::Fields;
 pub use money::{LongInput, NanoUsd, ParseMoneyError, Price, Rates};
 pub use record::{AttemptEnd, AttemptRecord, CandidateRecord, ErrorKind, Outcome, RequestId, RequestRecord};
 pub use request::{ChatRequest, Needs, ParseRequestError};

@@ -16,6 +16,15 @@ use super::{Event, Failure, NanoUsd, Standing, TargetName, TraceParent, Usage};
 pub struct RequestId(pub u128);
 
 impl RequestId {
+    /// A name that nobody can guess, from 80 random bits of the two numbers. Names sort by the time they were given at, so that an
+    /// index of them grows at its end.
+    #[must_use]
+    pub fn new(at: Timestamp, random: [u64; 2]) -> Self {
+        let ms = u128::try_from(at.as_millisecond()).unwrap_or_default();
+        let [high, low] = random.map(u128::from);
+        Self((ms << 80) | ((high << 64 | low) & ((1 << 80) - 1)))
+    }
+
     /// Reads what [`fmt::Display`] shows.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
@@ -26,7 +35,11 @@ impl RequestId {
 
 impl fmt::Display for RequestId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "bs-{:032x}", self.0)
+        let digit = |half: u8| if half < 10 { b'0' + half } else { b'a' + half - 10 };
+        let mut text = *b"bs-00000000000000000000000000000000";
+        let halves = self.0.to_be_bytes().into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        text.iter_mut().skip(3).zip(halves).for_each(|(place, half)| *place = digit(half));
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
 use super::TraceParent;
+use super::fields::{Apart, Fields, raw, read, take_apart};
 use super::unsaid::Unsaid;
 
 /// The answers a request may ask for at once: OpenAI's own bound.
@@ -19,7 +19,7 @@ const MOST_ANSWERS: u32 = 128;
 #[derive(Debug, Clone)]
 pub struct ChatRequest {
     messages: Vec<Box<RawValue>>,
-    fields: IndexMap<String, Box<RawValue>>,
+    fields: Fields,
     /// What the caller named in `model`: a route, `provider/model`, or a model's id.
     pub model: Option<String>,
     /// Whether the reply is to come as a stream.
@@ -99,7 +99,7 @@ impl ChatRequest {
     pub fn new() -> Self {
         Self {
             messages: Vec::new(),
-            fields: IndexMap::new(),
+            fields: Fields::default(),
             model: None,
             stream: false,
             provider: None,
@@ -129,9 +129,9 @@ impl ChatRequest {
     /// # Errors
     /// When the body is no JSON object, `messages` is missing or empty, or `model` or `stream` has the wrong type.
     pub fn parse(body: &[u8]) -> Result<Self, ParseRequestError> {
-        let mut fields: IndexMap<String, Box<RawValue>> =
-            serde_json::from_slice(body).map_err(ParseRequestError::NotAnObject)?;
-        let messages = fields.shift_remove("messages").ok_or(ParseRequestError::NoMessages)?;
+        let Apart { known: [messages, model, stream], others: fields } =
+            take_apart(body, ["messages", "model", "stream"])?;
+        let messages = messages.ok_or(ParseRequestError::NoMessages)?;
         let messages: Vec<Box<RawValue>> =
             serde_json::from_str(messages.get()).map_err(|_| ParseRequestError::NoMessages)?;
         if messages.is_empty() || !messages.iter().all(|message| message.get().starts_with('{')) {
@@ -141,8 +141,8 @@ impl ChatRequest {
             hold_to(&fields, field, 1..=u32::MAX, "a whole number of at least 1")?;
         }
         hold_to(&fields, "n", 1..=MOST_ANSWERS, "a whole number from 1 to 128")?;
-        let model = take(&mut fields, "model", "a string")?;
-        let stream = take(&mut fields, "stream", "true or false")?.unwrap_or(false);
+        let model = read(model, "model", "a string")?;
+        let stream = read(stream, "stream", "true or false")?.unwrap_or(false);
         Ok(Self { messages, fields, model, stream, ..Self::new() })
     }
 
@@ -219,7 +219,7 @@ impl ChatRequest {
 
     /// All other fields of the body but `model` and `stream`, as the JSON they came as, in their order.
     #[must_use]
-    pub fn fields(&self) -> &IndexMap<String, Box<RawValue>> {
+    pub fn fields(&self) -> &Fields {
         &self.fields
     }
 
@@ -254,22 +254,9 @@ impl Default for ChatRequest {
     }
 }
 
-pub(super) fn raw(value: &impl Serialize) -> Option<Box<RawValue>> {
-    serde_json::value::to_raw_value(value).ok()
-}
-
-pub(super) fn take<T: serde::de::DeserializeOwned>(
-    fields: &mut IndexMap<String, Box<RawValue>>,
-    field: &'static str,
-    expected: &'static str,
-) -> Result<Option<T>, ParseRequestError> {
-    let Some(value) = fields.shift_remove(field) else { return Ok(None) };
-    serde_json::from_str(value.get()).map_err(|_| ParseRequestError::WrongType { field, expected })
-}
-
 /// Holds a field that bounds what the request may cost to numbers that do; `null` is as good as nothing.
 fn hold_to(
-    fields: &IndexMap<String, Box<RawValue>>,
+    fields: &Fields,
     field: &'static str,
     range: RangeInclusive<u32>,
     expected: &'static str,
@@ -282,6 +269,10 @@ fn hold_to(
 }
 
 fn shows_image(message: &RawValue) -> bool {
+    // Nearly no message has a part of that name, in whatever letters it is escaped.
+    if memchr::memmem::find(message.get().as_bytes(), b"image_url").is_none() && !message.get().contains("\\u") {
+        return false;
+    }
     let Ok(MessageView { content: Some(content) }) = serde_json::from_str(message.get()) else { return false };
     // Plain text, as nearly always: no error has to be made to find that out.
     if !content.get().starts_with('[') {

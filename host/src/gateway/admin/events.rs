@@ -76,6 +76,9 @@ impl Listening {
                 Next::Stop | Next::News(None) => return None,
                 Next::News(Some(News::Ended(record))) => return event("request", &RequestSummary::from(&*record)),
                 Next::News(Some(News::Alert(alert))) => return event("alert", &alert),
+                Next::News(Some(News::Reloaded { notices })) => {
+                    return event("reload", &json!({"notices": &*notices}));
+                }
                 Next::Look => {
                     let now = self.clock.now();
                     self.look_at = now + LOOK;

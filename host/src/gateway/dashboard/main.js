@@ -68,7 +68,7 @@ function take(event, said) {
   } else if (event === "alert") {
     addAlert(said);
   } else if (event === "reload") {
-    if (!said.ok) toast(said.message, "bad");
+    toast(["The configuration was read anew", ...said.notices].join(". "), "good");
     refresh();
   }
 }

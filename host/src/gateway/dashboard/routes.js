@@ -6,7 +6,7 @@ import { dialog } from "./dialog.js";
 import { button, el, show } from "./element.js";
 import { known, on, refresh } from "./known.js";
 import { toast } from "./toast.js";
-import { plural } from "./words.js";
+import { plural, span } from "./words.js";
 
 /** The strategies that come with Backstop, and the order each keeps. */
 const BUILT_IN = {
@@ -44,7 +44,7 @@ function card(route, strategy) {
       "header",
       { class: "route-head" },
       el("h3", {}, route.route),
-      route.forced && el("span", { class: "badge" }, `forced: ${route.forced}`),
+      route.forced && el("span", { class: "badge" }, `forced: ${route.forced}, ${span(Math.ceil(route.forced_for_ms / 1000))} left`),
     ),
     el(
       "dl",

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use super::message::Said;
 use super::usage;
 use crate::provider::completion::Completion;
-use crate::provider::json::{is_something, items, pick, pick_from, text};
+use crate::provider::json::{is_something, pick_with_list, text};
 use crate::provider::{Head, classify};
 use crate::types::{Failure, FailureKind};
 
@@ -15,9 +15,9 @@ const MOST_CHOICES: usize = 128;
 
 /// Reads a whole reply.
 pub(in crate::provider) fn decode(head: &Head<'_>, body: &Bytes) -> Result<Completion, Failure> {
-    let fields = if head.is_success() { pick(body, ["choices", "usage", "model", "error"]).ok() } else { None };
-    let Some([Some(choices), usage, model, error]) = fields else { return Err(classify(head, body)) };
-    let choices = items(choices, MOST_CHOICES);
+    let read = || pick_with_list(body, ["usage", "model", "error"], "choices", OF_CHOICE, MOST_CHOICES).ok();
+    let fields = if head.is_success() { read() } else { None };
+    let Some(([usage, model, error], Some(choices))) = fields else { return Err(classify(head, body)) };
     let Some([_, message, finish_reason, choice_error]) = first_choice(&choices) else {
         return Err(classify(head, body));
     };
@@ -65,15 +65,14 @@ pub(super) fn reason(part: &RawValue) -> Option<String> {
     text(part).or_else(|| Some(part.get().chars().take(40).collect())).filter(|reason| !reason.is_empty())
 }
 
-/// What is read of a choice: `index`, `message`, `finish_reason` and `error`.
-type Choice<'a> = [Option<&'a RawValue>; 4];
+type Choice<'a> = [Option<&'a RawValue>; OF_CHOICE.len()];
 
-/// The choice numbered 0, or else whichever comes first.
-fn first_choice<'a>(choices: &[&'a RawValue]) -> Option<Choice<'a>> {
-    let mut read = choices.iter().map(|choice| pick_from(choice, ["index", "message", "finish_reason", "error"]));
+/// What is read of a choice.
+const OF_CHOICE: [&str; 4] = ["index", "message", "finish_reason", "error"];
+
+fn first_choice<'a>(choices: &[Choice<'a>]) -> Option<Choice<'a>> {
     let is_numbered_zero = |[index, ..]: &Choice<'_>| index.is_none_or(|index| index.get() == "0");
-    let first = read.next()?;
-    if is_numbered_zero(&first) { Some(first) } else { read.find(is_numbered_zero).or(Some(first)) }
+    choices.iter().copied().find(is_numbered_zero).or(choices.first().copied())
 }
 
 fn check(said: &Said, finish_reason: Option<&str>, status: u16) -> Result<(), Failure> {

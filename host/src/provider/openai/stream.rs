@@ -6,7 +6,7 @@ use super::message::Said;
 use super::response::{ended_in_error, reason};
 use super::usage;
 use crate::provider::chunk::{ChunkFacts, EventFault};
-use crate::provider::json::{is_something, items, pick, pick_from, text};
+use crate::provider::json::{is_something, pick_from, pick_with_list, text};
 use crate::provider::{Head, classify};
 
 /// Choices of one chunk that are looked at.
@@ -26,14 +26,15 @@ pub(in crate::provider) fn decode_event(
     if name == Some("error") {
         return Err(failure());
     }
-    let fields = pick(data, ["choices", "usage", "model", "error", "object", "type", "x_groq"]);
-    let [choices, usage, model, error, object, kind, x_groq] =
+    let names = ["usage", "model", "error", "object", "type", "x_groq"];
+    let fields = pick_with_list(data, names, "choices", OF_CHOICE, MOST_CHOICES);
+    let ([usage, model, error, object, kind, x_groq], choices) =
         fields.map_err(|error| EventFault::Malformed(error.to_string()))?;
     let is_error = |label: Option<&RawValue>| label.is_some_and(|label| label.get() == "\"error\"");
     if error.is_some_and(is_something) || is_error(object) || is_error(kind) {
         return Err(failure());
     }
-    let choices = choices.map(|choices| items(choices, MOST_CHOICES)).unwrap_or_default();
+    let choices = choices.unwrap_or_default();
     let mut facts = read_choices(&choices, head)?;
     let [groq_usage] = x_groq.map_or([None], |groq| pick_from(groq, ["usage"]));
     facts.usage = usage.or(groq_usage).and_then(usage::read).or(facts.usage);
@@ -44,11 +45,12 @@ pub(in crate::provider) fn decode_event(
     Ok(facts)
 }
 
-fn read_choices(choices: &[&RawValue], head: &Head<'_>) -> Result<ChunkFacts, EventFault> {
+/// What is read of a choice.
+const OF_CHOICE: [&str; 5] = ["delta", "finish_reason", "index", "usage", "error"];
+
+fn read_choices(choices: &[[Option<&RawValue>; OF_CHOICE.len()]], head: &Head<'_>) -> Result<ChunkFacts, EventFault> {
     let mut facts = ChunkFacts::default();
-    for (place, choice) in choices.iter().enumerate() {
-        let [delta, finish_reason, index, usage, error] =
-            pick_from(choice, ["delta", "finish_reason", "index", "usage", "error"]);
+    for (place, [delta, finish_reason, index, usage, error]) in choices.iter().enumerate() {
         if let Some(error) = error.filter(|error| is_something(error)) {
             let body = format!("{{\"error\":{}}}", error.get());
             return Err(EventFault::Failure(Box::new(classify(head, &body.into()))));
