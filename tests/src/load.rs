@@ -11,6 +11,9 @@ use tokio::task::JoinHandle;
 
 use crate::{HttpReply, post};
 
+/// For how long a client stays away that was turned away: far shorter than it is asked to.
+const AWAY: Duration = Duration::from_millis(50);
+
 /// Clients at work, each over one connection, until they are told to stop.
 #[derive(Debug)]
 pub struct Load {
@@ -23,6 +26,7 @@ pub struct Load {
 #[derive(Debug, Default)]
 struct Count {
     answered: AtomicUsize,
+    turned_away: AtomicUsize,
     wrong: AtomicUsize,
 }
 
@@ -31,6 +35,8 @@ struct Count {
 pub struct Answered {
     /// With status 200, whole.
     pub answered: usize,
+    /// With status 503 and a time to come again.
+    pub turned_away: usize,
     /// Otherwise.
     pub wrong: usize,
     /// How long they asked.
@@ -56,8 +62,9 @@ impl Load {
         for client in self.clients {
             client.await.expect("the client was let in");
         }
-        let [answered, wrong] = [&self.count.answered, &self.count.wrong].map(|count| count.load(Ordering::Relaxed));
-        Answered { answered, wrong, took: self.began.elapsed() }
+        let Count { answered, turned_away, wrong } = &*self.count;
+        let [answered, turned_away, wrong] = [answered, turned_away, wrong].map(|count| count.load(Ordering::Relaxed));
+        Answered { answered, turned_away, wrong, took: self.began.elapsed() }
     }
 }
 
@@ -66,9 +73,14 @@ async fn ask(address: SocketAddr, body: &'static str, stop: Arc<AtomicBool>, cou
     while !stop.load(Ordering::Relaxed) {
         stream.write_all(&post(body, &[])).await.expect("the connection stands");
         let reply = HttpReply::read(&mut stream).await;
-        let is_right = reply.status == 200 && reply.is_whole;
-        let count = if is_right { &count.answered } else { &count.wrong };
-        count.fetch_add(1, Ordering::Relaxed);
+        match reply.status {
+            200 if reply.is_whole => count.answered.fetch_add(1, Ordering::Relaxed),
+            503 if reply.header("retry-after").is_some() => {
+                tokio::time::sleep(AWAY).await;
+                count.turned_away.fetch_add(1, Ordering::Relaxed)
+            }
+            _ => count.wrong.fetch_add(1, Ordering::Relaxed),
+        };
     }
 }
 

@@ -68,13 +68,21 @@ pub async fn second() -> ScriptedProvider {
 
 /// Asks a provider `first` and a provider `second` at these addresses, each once, at a price of 1,000 nano-dollars a token.
 pub async fn asking(urls: [Url; 2]) -> Backstop {
+    asking_within(short(), urls).await
+}
+
+/// As [`asking`], with other limits of time.
+///
+/// # Panics
+/// As [`asking`].
+pub async fn asking_within(timeouts: Timeouts, urls: [Url; 2]) -> Backstop {
     let mut config = Config::new();
     for (name, url) in ["first", "second"].into_iter().zip(urls) {
         let provider = ProviderConfig::openai_compatible(url)
             .with_key("TEST_KEY", "sk-test-0123456789")
             .with_model("m")
             .with_price(Price::flat_per_1k("0.001".parse().expect("an amount")))
-            .with_timeouts(short());
+            .with_timeouts(timeouts);
         config.providers.insert(name.to_owned(), provider);
     }
     if let Some(route) = config.routes.get_mut("default") {

@@ -135,7 +135,7 @@ fn heads() -> Vec<(&'static str, Vec<u8>, Fate)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_bad_input_with_a_status_and_asks_nobody() {
-    let stage = Stage::new([("alpha", Answer::new("yes").into())]).await;
+    let stage = Stage::new([("alpha", Answer::new("yes").into())]).await.with_patience();
     let gateway = Served::start(&stage).await;
     let mut strays = Vec::new();
 

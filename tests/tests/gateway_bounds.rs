@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use backstop::config::Timeouts;
 use backstop::gateway::{Bounds, Gateway};
 use backstop::scripted::{Answer, Script, ScriptedProvider};
-use backstop_tests::pair::asking;
+use backstop_tests::pair::asking_within;
 use backstop_tests::{HttpReply, exchange, post};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -17,6 +18,7 @@ const ALIVE: &[u8] = b"GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n";
 
 /// Bounds of which one is met soon, and the others are not met in a test.
 const PATIENT: Bounds = Bounds {
+    requests: 2_048,
     connections: 64,
     head: Duration::from_secs(600),
     head_bytes: 32 << 10,
@@ -26,6 +28,14 @@ const PATIENT: Bounds = Bounds {
     body: Duration::from_secs(600),
     unread: Duration::from_secs(600),
     grace: Duration::from_secs(600),
+};
+
+/// No provider is given up for a machine that is busy.
+const UNHURRIED: Timeouts = Timeouts {
+    connect: Duration::from_secs(600),
+    first_token: Some(Duration::from_secs(600)),
+    idle: Duration::from_secs(600),
+    total: Duration::from_secs(600),
 };
 
 const SOON: Duration = Duration::from_millis(200);
@@ -38,7 +48,7 @@ struct Running {
 
 async fn gateway(script: impl Into<Script>, bounds: Bounds) -> Running {
     let provider = ScriptedProvider::start(script).await.unwrap();
-    let backstop = asking([provider.base_url(), provider.base_url()]).await;
+    let backstop = asking_within(UNHURRIED, [provider.base_url(), provider.base_url()]).await;
     let gateway = Gateway::bind("127.0.0.1:0".parse().unwrap(), backstop).await.unwrap().with_bounds(bounds);
     let address = gateway.address();
     Running { provider, address, _serving: tokio::spawn(gateway.serve(std::future::pending)) }

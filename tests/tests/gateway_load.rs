@@ -9,6 +9,7 @@ use backstop::scripted::{Answer, Script};
 use backstop_tests::pouring::{EVENTS, PADDING, Pouring};
 use backstop_tests::{Answered, HttpReply, Load, Served, Stage, post};
 use futures_util::future::join_all;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::Mutex;
@@ -98,6 +99,37 @@ async fn closes_two_thousand_connections_that_send_half_a_head_and_serves_the_ot
     assert!(took < Duration::from_secs(20), "{took:?}");
 }
 
+// H32
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn serves_while_ten_thousand_connections_are_open_that_send_nothing() {
+    let _alone = ALONE.lock().await;
+    const SILENT: usize = 10_000;
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+    let most = limit.maximum.unwrap_or(u64::MAX);
+    assert!(most >= 13_000, "the system lets a process open {most} files, too few for this test: raise its hard limit");
+    let (_stage, gateway) = answering().await;
+    let address = gateway.address();
+
+    let mut silent = Vec::new();
+    for _ in 0..SILENT {
+        silent.push(TcpStream::connect(address).await.unwrap());
+    }
+    let good = exchange_many(address, 50).await;
+    let resident = gateway.resident();
+    let ended = join_all(silent.iter_mut().map(|client| async {
+        let mut rest = Vec::new();
+        timeout(Duration::from_secs(30), client.read_to_end(&mut rest)).await.is_ok()
+    }))
+    .await;
+
+    println!("{} MiB with {SILENT} connections", resident >> 20);
+    assert_eq!(good, 50);
+    assert!(ended.iter().all(|ended| *ended), "all are closed");
+    assert!(resident < 300 << 20, "{resident} bytes");
+    assert_eq!(exchange_many(address, 10).await, 10);
+}
+
 async fn exchange_many(address: SocketAddr, times: usize) -> usize {
     let mut stream = TcpStream::connect(address).await.unwrap();
     let mut good = 0;
@@ -110,7 +142,31 @@ async fn exchange_many(address: SocketAddr, times: usize) -> usize {
 
 // R52
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn goes_on_answering_under_more_clients_than_it_can_answer_at_once_and_is_itself_again_afterwards() {
+async fn answers_as_many_under_five_times_as_many_clients_and_turns_the_others_away() {
+    let _alone = ALONE.lock().await;
+    const PLACES: usize = 20;
+    let answer = Answer::new("yes").first_token_after(Duration::from_millis(50));
+    let stage = Stage::new([("alpha", Script::from(answer))]).await;
+    let stage = stage.with_settings(&format!("[gateway]\nmax_requests = {PLACES}"));
+    let gateway = Served::start(&stage).await;
+    let address = gateway.address();
+
+    let peak = answered_by(address, PLACES, Duration::from_secs(2)).await;
+    let under_load = answered_by(address, 5 * PLACES, Duration::from_secs(6)).await;
+    let after = answered_by(address, PLACES, Duration::from_secs(2)).await;
+
+    println!("{peak:?} at {PLACES} clients, {under_load:?} at five times as many, {after:?} afterwards");
+    assert!(peak.answered > 0 && under_load.wrong + peak.wrong + after.wrong == 0, "{peak:?} {under_load:?} {after:?}");
+    assert!(under_load.turned_away > under_load.answered && after.turned_away == 0, "{under_load:?} {after:?}");
+    // Of a rate that was measured on a busy machine, with all clients in this process: far from 90 % is all that can fail.
+    assert!(under_load.rate() > peak.rate() / 2.0, "{peak:?} {under_load:?}");
+    assert!(after.rate() > peak.rate() / 2.0, "{peak:?} {after:?}");
+    assert!(gateway.resident() < 300 << 20);
+}
+
+// R52
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn goes_on_answering_four_hundred_clients_at_once_and_is_itself_again_afterwards() {
     let _alone = ALONE.lock().await;
     let (_stage, gateway) = answering().await;
     let address = gateway.address();
@@ -121,10 +177,47 @@ async fn goes_on_answering_under_more_clients_than_it_can_answer_at_once_and_is_
 
     println!("{peak:?} at 4 clients, {under_load:?} at 400, {after:?} at 4 again");
     assert!(peak.answered > 0 && under_load.wrong + peak.wrong + after.wrong == 0, "{peak:?} {under_load:?} {after:?}");
-    // Of a rate that was measured on a busy machine, with as many clients in this process: far from 90 % is all that can fail.
+    assert_eq!(under_load.turned_away, 0);
     assert!(under_load.rate() > peak.rate() / 3.0, "{peak:?} {under_load:?}");
     assert!(after.rate() > peak.rate() / 3.0, "{peak:?} {after:?}");
     assert!(gateway.resident() < 300 << 20);
+}
+
+// R51
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_five_hundred_requests_a_second_and_each_of_them() {
+    let _alone = ALONE.lock().await;
+    const REQUESTS: u32 = 1_500;
+    let (stage, gateway) = answering().await;
+    let provider = stage.provider("alpha").base_url();
+    let provider = provider.socket_addrs(|| None).unwrap()[0];
+
+    let direct = at_five_hundred_a_second(provider, REQUESTS).await;
+    let through = at_five_hundred_a_second(gateway.address(), REQUESTS).await;
+
+    // How fast is a matter of the machine and of the build: the figures are for whoever reads them.
+    let at = |sorted: &[Duration], share: usize| sorted[sorted.len() * share / 100];
+    println!("direct p50 {:?}, p99 {:?}", at(&direct, 50), at(&direct, 99));
+    println!("through the gateway p50 {:?}, p99 {:?}", at(&through, 50), at(&through, 99));
+    assert_eq!(through.len(), REQUESTS as usize);
+    assert!(at(&through, 99) < Duration::from_secs(5), "{:?}", at(&through, 99));
+}
+
+/// How long each of so many requests took that set out 2 ms apart, whatever became of those before; sorted.
+async fn at_five_hundred_a_second(address: SocketAddr, requests: u32) -> Vec<Duration> {
+    let began = tokio::time::Instant::now();
+    let asked = (0..requests).map(|number| async move {
+        tokio::time::sleep_until(began + Duration::from_millis(2) * number).await;
+        let set_out = Instant::now();
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(&post(HI, &[])).await.unwrap();
+        let reply = HttpReply::read(&mut stream).await;
+        assert!(reply.status == 200 && reply.is_whole, "{}", reply.status);
+        set_out.elapsed()
+    });
+    let mut took = join_all(asked).await;
+    took.sort();
+    took
 }
 
 /// How so many clients fare within a time.

@@ -7,19 +7,25 @@ use std::sync::Arc;
 
 use backstop::client::Backstop;
 use backstop::clock::SystemClock;
-use backstop::config::{self, Sources};
+use backstop::config::{self, GatewayConfig, Sources};
 use backstop::gateway::keys::{KeyFile, Keys};
-use backstop::gateway::{Gateway, Reload};
+use backstop::gateway::{Bounds, Gateway, Reload};
 use backstop::telemetry::{Metrics, Otlp};
 use backstop::transport::HttpTransport;
 
 use super::args::ServeArgs;
 use super::exit::{Exit, UsageError};
 use super::logs::{self, LogWish, Writing};
-use super::{interrupt, service, setup};
+use super::{files, interrupt, service, setup};
 
 /// What is logged where nothing is said: a line for each request, and what goes wrong.
 const FILTER: &str = "info";
+
+/// Files that are open besides connections: the store, the log, components.
+const FILES_OF_OUR_OWN: usize = 128;
+
+/// Connections that are let in however few files may be open.
+const LEAST_CONNECTIONS: usize = 64;
 
 /// Serves, and says where in one line on standard output.
 ///
@@ -41,6 +47,7 @@ pub(crate) async fn run(args: ServeArgs, file: Option<PathBuf>, log: LogWish) ->
     let metrics = Arc::new(Metrics::new());
     let clock = Arc::new(SystemClock::start());
     let otlp = Otlp::start(&loaded.config.telemetry, Arc::new(HttpTransport::new()), clock.clone());
+    let bounds = bounds(&loaded.config.gateway);
     let wanted = args.listen.unwrap_or_else(|| loaded.config.gateway.listen.clone());
     let store = setup::store(&loaded.config)?;
     let mut builder = Backstop::builder().config(loaded.config).record_sink(metrics.clone());
@@ -55,7 +62,7 @@ pub(crate) async fn run(args: ServeArgs, file: Option<PathBuf>, log: LogWish) ->
         Some(port) => Gateway::on(port, backstop, keys)?,
         None => Gateway::bind_with_keys(address(&wanted)?, backstop, keys).await?,
     };
-    let mut gateway = gateway.with_metrics(metrics);
+    let mut gateway = gateway.with_metrics(metrics).with_bounds(bounds);
     if let Some(store) = &store {
         gateway = gateway.with_store(store.share());
     }
@@ -78,6 +85,16 @@ pub(crate) async fn run(args: ServeArgs, file: Option<PathBuf>, log: LogWish) ->
         otlp.stop().await;
     }
     Ok(Exit::Done)
+}
+
+/// The bounds for clients. A connection takes a file, and each request's call of a provider another one.
+fn bounds(config: &GatewayConfig) -> Bounds {
+    let most = files::raise_limit().saturating_sub(config.max_requests.saturating_add(FILES_OF_OUR_OWN));
+    let connections = config.max_connections.min(most.max(LEAST_CONNECTIONS));
+    if connections < config.max_connections {
+        tracing::info!(connections, "fewer connections at once than configured: the system allows no more open files");
+    }
+    Bounds { connections, requests: config.max_requests, ..Bounds::default() }
 }
 
 fn address(wanted: &str) -> Result<SocketAddr, UsageError> {

@@ -256,6 +256,8 @@ fn of_surroundings(settings: &mut Vec<Setting>, config: &Config) {
     let mut table = Table::new(settings, "gateway".to_owned());
     table.add("listen", config.gateway.listen.as_str());
     table.add_some("keys", config.gateway.keys.as_ref().map(|path| path.display().to_string()));
+    table.add("max_connections", config.gateway.max_connections);
+    table.add("max_requests", config.gateway.max_requests);
     table.add("log_requests", config.log_requests);
     table.add("log_format", config.gateway.log_format.name());
     let telemetry = &config.telemetry;

@@ -5,8 +5,11 @@ use std::time::Duration;
 /// The gateway's own bounds. All are there against clients that are broken or mean; none is met by a well-behaved one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bounds {
-    /// Connections at once; more wait in the system's queue. 4,096.
+    /// Connections at once; more wait in the system's queue. 16,384.
     pub connections: usize,
+    /// Requests being answered at once; more are refused at once and told when to come again, so that those under way end.
+    /// 2,048.
+    pub requests: usize,
     /// From a head's first byte, or a connection's start, to the head's end. 10 s.
     pub head: Duration,
     /// Bytes of a head, and of what is read ahead. 32 KiB.
@@ -28,7 +31,8 @@ pub struct Bounds {
 impl Default for Bounds {
     fn default() -> Self {
         Self {
-            connections: 4_096,
+            connections: 16_384,
+            requests: 2_048,
             head: Duration::from_secs(10),
             head_bytes: 32 << 10,
             idle: Duration::from_secs(75),

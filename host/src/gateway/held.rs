@@ -1,6 +1,8 @@
-//! A request's place within its key's limits, held until its reply has gone and told what it took.
+//! A request's place among all others and within its key's limits, held until its reply has gone and told what it took.
 
 use std::sync::Arc;
+
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::client::Backstop;
 use crate::clock::Clock;
@@ -11,6 +13,7 @@ use super::keys::Place;
 /// A place, given back when it is dropped.
 pub(super) struct Held {
     place: Option<Place>,
+    _among_all: OwnedSemaphorePermit,
     backstop: Backstop,
     clock: Arc<dyn Clock>,
     /// The request in the records, once it has a name.
@@ -18,8 +21,13 @@ pub(super) struct Held {
 }
 
 impl Held {
-    pub(super) fn new(place: Place, backstop: Backstop, clock: Arc<dyn Clock>) -> Self {
-        Self { place: Some(place), backstop, clock, id: None }
+    pub(super) fn new(
+        place: Place,
+        among_all: OwnedSemaphorePermit,
+        backstop: Backstop,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self { place: Some(place), _among_all: among_all, backstop, clock, id: None }
     }
 
     /// Nobody could answer: no tokens were taken.

@@ -8,7 +8,7 @@ use futures_util::FutureExt;
 use http::{HeaderMap, Method, Request, StatusCode};
 use hyper::body::Incoming;
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::client::Backstop;
 use crate::clock::Clock;
@@ -40,12 +40,16 @@ pub(super) struct Reception {
     keys: Arc<Keys>,
     metrics: Option<Arc<Metrics>>,
     random: Random,
+    /// A permit for each request that may be answered at once.
+    places: Arc<Semaphore>,
 }
 
-/// Why a request has no answer.
+/// Why a request is not answered by a provider now.
 enum Unanswered {
     Refused(Refusal),
     Failed(RouteError),
+    /// It was answered before.
+    Again(Box<Reply>),
 }
 
 impl From<Refusal> for Unanswered {
@@ -80,6 +84,7 @@ impl Reception {
             metrics: None,
             replays: Arc::new(Replays::new()),
             random,
+            places: Arc::new(Semaphore::new(bounds.requests)),
         }
     }
 
@@ -95,6 +100,7 @@ impl Reception {
             Ok(Ok(reply)) => reply,
             Ok(Err(Unanswered::Refused(refusal))) => self.refuse(&refusal, shape),
             Ok(Err(Unanswered::Failed(error))) => self.fail(&error, shape),
+            Ok(Err(Unanswered::Again(reply))) => *reply,
             Err(_) => self.refuse(&Refusal::Panicked, shape),
         }
     }
@@ -143,8 +149,11 @@ impl Reception {
     }
 
     /// Takes in a request to be answered: its body, and the reply it had before, where it is sent again.
-    async fn take_in(&self, request: Request<Incoming>, caller: &Caller) -> Result<TakenIn, Refusal> {
+    async fn take_in(&self, request: Request<Incoming>, caller: &Caller) -> Result<TakenIn, Unanswered> {
         let (head, body) = request.into_parts();
+        // Before the body is read: who cannot be answered soon is told at once, and costs next to nothing.
+        let place = Arc::clone(&self.places).try_acquire_owned();
+        let place = place.map_err(|_| Refusal::Busy { limit: self.bounds.requests })?;
         if caller.is_anyone() {
             check_page(&head.headers)?;
         }
@@ -152,17 +161,18 @@ impl Reception {
         let body = inbound::read(body, &self.bounds, &*self.clock).await?;
         let whose = caller.name().unwrap_or_default();
         let claim = match self.replays.turn(&head.headers, whose, head.uri.path(), &body)? {
-            Some(Turn::Again(replayed)) => return Ok(TakenIn::Again(Reply::again(*replayed))),
+            Some(Turn::Again(replayed)) => return Err(Unanswered::Again(Box::new(Reply::again(*replayed)))),
             Some(Turn::First(claim)) => Some(claim),
             None => None,
         };
-        Ok(TakenIn::New { headers: head.headers, body, claim })
+        Ok(TakenIn { headers: head.headers, body, claim, place })
     }
 
     /// Holds a request to what its caller's key may do, and notes whose it is.
     fn begin(
         &self,
         caller: &Caller,
+        among_all: OwnedSemaphorePermit,
         model: Option<&str>,
         tokens: impl FnOnce() -> u64,
         labels: &mut Vec<(String, String)>,
@@ -170,57 +180,50 @@ impl Reception {
         // To estimate takes a look at every message.
         let tokens = if caller.is_anyone() { 0 } else { tokens() };
         let place = caller.begin(self.backstop.route_of(model), tokens, labels, self.clock.now())?;
-        Ok(Held::new(place, self.backstop.clone(), Arc::clone(&self.clock)))
+        Ok(Held::new(place, among_all, self.backstop.clone(), Arc::clone(&self.clock)))
     }
 
-    fn begin_chat(&self, caller: &Caller, request: &mut ChatRequest) -> Result<Held, Refusal> {
+    fn begin_chat(
+        &self,
+        caller: &Caller,
+        among_all: OwnedSemaphorePermit,
+        request: &mut ChatRequest,
+    ) -> Result<Held, Refusal> {
         let mut labels = std::mem::take(&mut request.labels);
-        let held = self.begin(caller, request.model.as_deref(), || most_tokens(request), &mut labels)?;
+        let held = self.begin(caller, among_all, request.model.as_deref(), || most_tokens(request), &mut labels)?;
         request.labels = labels;
         Ok(held)
     }
 
     async fn chat(&self, request: Request<Incoming>, caller: &Caller) -> Result<Reply, Unanswered> {
-        let (headers, body, claim) = match self.take_in(request, caller).await? {
-            TakenIn::Again(reply) => return Ok(reply),
-            TakenIn::New { headers, body, claim } => (headers, body, claim),
-        };
+        let TakenIn { headers, body, claim, place } = self.take_in(request, caller).await?;
         let mut request = chat::parse(&body, &headers)?;
         drop(body);
-        let held = self.begin_chat(caller, &mut request)?;
+        let held = self.begin_chat(caller, place, &mut request)?;
         conclude(chat::answer(&self.backstop, request).await, held, claim)
     }
 
     async fn messages(&self, request: Request<Incoming>, caller: &Caller) -> Result<Reply, Unanswered> {
-        let (headers, body, claim) = match self.take_in(request, caller).await? {
-            TakenIn::Again(reply) => return Ok(reply),
-            TakenIn::New { headers, body, claim } => (headers, body, claim),
-        };
+        let TakenIn { headers, body, claim, place } = self.take_in(request, caller).await?;
         let mut asked = messages::parse(&body, &headers)?;
         drop(body);
-        let held = self.begin_chat(caller, &mut asked.request)?;
+        let held = self.begin_chat(caller, place, &mut asked.request)?;
         conclude(messages::answer(&self.backstop, asked).await, held, claim)
     }
 
     async fn count_tokens(&self, request: Request<Incoming>, caller: &Caller) -> Result<Reply, Unanswered> {
-        let (headers, body) = match self.take_in(request, caller).await? {
-            TakenIn::Again(reply) => return Ok(reply),
-            TakenIn::New { headers, body, .. } => (headers, body),
-        };
+        let TakenIn { headers, body, .. } = self.take_in(request, caller).await?;
         let request = messages::parse_counted(&body, &headers)?;
         Ok(self.tell(&messages::count(&self.backstop, &request)?).with_request_id())
     }
 
     async fn embeddings(&self, request: Request<Incoming>, caller: &Caller) -> Result<Reply, Unanswered> {
-        let (headers, body, claim) = match self.take_in(request, caller).await? {
-            TakenIn::Again(reply) => return Ok(reply),
-            TakenIn::New { headers, body, claim } => (headers, body, claim),
-        };
+        let TakenIn { headers, body, claim, place } = self.take_in(request, caller).await?;
         let mut request = embeddings::parse(&body, &headers)?;
         drop(body);
         let mut labels = std::mem::take(&mut request.labels);
         // Embeddings go by the default route's rules, and so by its name.
-        let held = self.begin(caller, None, || request.needs().input_tokens.into(), &mut labels)?;
+        let held = self.begin(caller, place, None, || request.needs().input_tokens.into(), &mut labels)?;
         request.labels = labels;
         conclude(embeddings::answer(&self.backstop, request).await, held, claim)
     }
@@ -290,12 +293,12 @@ fn most_tokens(request: &ChatRequest) -> u64 {
     u64::from(needs.input_tokens) + u64::from(needs.max_output_tokens.unwrap_or(0))
 }
 
-/// What has been taken in of a request.
-enum TakenIn {
-    /// It was answered before.
-    Again(Reply),
-    /// It is to be answered.
-    New { headers: HeaderMap, body: Bytes, claim: Option<Claim> },
+/// What has been taken in of a request that is to be answered.
+struct TakenIn {
+    headers: HeaderMap,
+    body: Bytes,
+    claim: Option<Claim>,
+    place: OwnedSemaphorePermit,
 }
 
 /// Makes a reply of what has been answered: the client's place is held until it has gone.

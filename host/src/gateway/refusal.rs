@@ -54,6 +54,8 @@ pub(super) enum Refusal {
     OtherBody,
     #[error("a request under this Idempotency-Key is still under way")]
     UnderWay,
+    #[error("the gateway is answering {limit} requests, which is all it takes at once")]
+    Busy { limit: usize },
     #[error("the gateway is stopping")]
     Stopping,
     #[error("something went wrong inside the gateway; its log says more")]
@@ -87,7 +89,7 @@ impl Refusal {
 
     fn kind(&self) -> &'static str {
         match self {
-            Self::Panicked | Self::Stopping => "server_error",
+            Self::Panicked | Self::Stopping | Self::Busy { .. } => "server_error",
             Self::Denied(denied) => kind_of_denied(denied),
             Self::NoSuchPath
             | Self::WrongMethod { .. }
@@ -124,6 +126,7 @@ impl Refusal {
             Self::BadIdempotencyKey => "invalid_request",
             Self::OtherBody => "idempotency_key_reused",
             Self::UnderWay => "idempotency_key_in_use",
+            Self::Busy { .. } => "overloaded",
             Self::Stopping => "stopping",
             Self::Panicked => "internal_error",
         }
@@ -150,6 +153,7 @@ impl Refusal {
             | Self::BadIdempotencyKey
             | Self::OtherBody
             | Self::UnderWay
+            | Self::Busy { .. }
             | Self::Stopping
             | Self::Panicked => None,
         }

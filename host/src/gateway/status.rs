@@ -48,7 +48,7 @@ pub(super) fn of_refusal(refusal: &Refusal) -> StatusCode {
         Refusal::BadIdempotencyKey => StatusCode::BAD_REQUEST,
         Refusal::OtherBody => StatusCode::UNPROCESSABLE_ENTITY,
         Refusal::UnderWay => StatusCode::CONFLICT,
-        Refusal::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        Refusal::Busy { .. } | Refusal::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         Refusal::Panicked => StatusCode::INTERNAL_SERVER_ERROR,
     }
 }
@@ -74,10 +74,11 @@ fn of_denied(denied: &Denied) -> StatusCode {
     }
 }
 
-/// In how many seconds a request that its key's limits kept out may come again.
+/// In how many seconds a request that is kept out by its key's limits, or by all the others, may come again.
 pub(super) fn retry_after_refusal(refusal: &Refusal) -> Option<u64> {
     match refusal {
         Refusal::Denied(Denied::Limited { wait, .. }) => Some(whole_seconds(*wait)),
+        Refusal::Busy { .. } => Some(1),
         _ => None,
     }
 }

@@ -69,6 +69,8 @@ fn gateway(mut section: Section<'_, '_>, folder: &Path, gateway: &mut GatewayCon
         listen::check(&listen).map(|()| listen)
     });
     section.set_some("keys", &mut gateway.keys, |value| value::path(value).map(|path| folder.join(path)));
+    section.set("max_connections", &mut gateway.max_connections, value::whole(1..=1_000_000));
+    section.set("max_requests", &mut gateway.max_requests, value::whole(1..=1_000_000));
     section.set("log_requests", log_requests, value::switch);
     section.set("log_format", &mut gateway.log_format, |value| value::text(value).and_then(|text| log_format(&text)));
     section.finish();

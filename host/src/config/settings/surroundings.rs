@@ -52,6 +52,10 @@ pub struct GatewayConfig {
     pub keys: Option<PathBuf>,
     /// How the lines of its log are written.
     pub log_format: LogFormat,
+    /// Connections at once; more wait in the system's queue. 16,384, or as many as the process may have files open for.
+    pub max_connections: usize,
+    /// Requests being answered at once; more are refused at once with 503 and `Retry-After`. 2,048.
+    pub max_requests: usize,
 }
 
 /// How a log's lines are written.
@@ -96,7 +100,13 @@ impl Default for SandboxConfig {
 
 impl Default for GatewayConfig {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:7878".to_owned(), keys: None, log_format: LogFormat::default() }
+        Self {
+            listen: "127.0.0.1:7878".to_owned(),
+            keys: None,
+            log_format: LogFormat::default(),
+            max_connections: 16_384,
+            max_requests: 2_048,
+        }
     }
 }
 
