@@ -11,6 +11,8 @@ pub struct Stats {
     pub total_requests: u64,
     /// Those that a provider answered.
     pub successful_requests: u64,
+    /// Those that were answered from the cache.
+    pub cached_requests: u64,
     /// Those that nobody could answer, the degraded and the interrupted ones among them.
     pub failed_requests: u64,
     /// Those that met at least one rate limit on their way, however they ended.
@@ -27,6 +29,7 @@ impl Stats {
         self.total_requests += 1;
         match record.outcome {
             Outcome::Served => self.successful_requests += 1,
+            Outcome::Cached => self.cached_requests += 1,
             Outcome::Failed | Outcome::Degraded | Outcome::Interrupted => self.failed_requests += 1,
             Outcome::Pending | Outcome::Abandoned | Outcome::Unknown => {}
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::accounting::About;
 use crate::clock::{Moment, whole_ms};
-use crate::guard::{AttemptKind, Denied};
+use crate::guard::{AttemptKind, Claim, Denied, NoPlace, Place};
 use crate::types::{
     Again, AlertKind, Ask, AttemptPlan, CandidateRecord, Elsewhere, Event, Failure, FailureKind, NanoUsd, Needs,
     PastAttempt, Standing, Verdict,
@@ -46,6 +46,8 @@ pub(super) struct Journey {
     pub(super) spent: NanoUsd,
     /// What the caller has of an answer that broke off: another target goes on from there.
     pub(super) sent: Option<Transcript>,
+    /// Seats whose provider's line the request has waited in, in vain.
+    pub(super) waited_for: Vec<u32>,
     used_keys: Vec<String>,
     other_key: Option<AttemptPlan>,
 }
@@ -68,6 +70,10 @@ pub(super) enum Refused {
     NoFreshKey,
     /// The guard does not admit it.
     Guard(Denied),
+    /// It is at its limit, and there is no place in line.
+    NoPlace(NoPlace),
+    /// It is at its limit, and the request has waited in line so long.
+    InVain(Duration),
 }
 
 impl Journey {
@@ -92,6 +98,7 @@ impl Journey {
             past: Vec::new(),
             spent: NanoUsd::ZERO,
             sent: None,
+            waited_for: Vec::new(),
             used_keys: Vec::new(),
             other_key: None,
             decisions: 0,
@@ -154,38 +161,57 @@ impl Journey {
             return;
         }
         let wait = Duration::from_millis(plan.after_ms.into());
-        self.story.tell(Event::Waiting { target: Arc::clone(&seat.name), wait });
+        self.story.tell(Event::Waiting { target: Arc::clone(&seat.name), wait, ahead: None });
         let until = (self.router.clock.now() + wait).min(self.deadline);
         self.router.clock.sleep_until(until).await;
     }
 
-    /// Asks the guard for leave to send, beside those under way.
-    pub(super) fn admit<R>(&mut self, plan: &AttemptPlan, legs: &Legs<R>) -> Result<Leave, Refused> {
+    /// Asks the guard for leave to send, beside those under way; in its turn, where the request has a place in line.
+    pub(super) fn admit<R>(
+        &mut self,
+        plan: &AttemptPlan,
+        legs: &Legs<R>,
+        place: Option<&Place>,
+    ) -> Result<Leave, Refused> {
         let seat = self.route.roster.get(plan.target as usize).cloned();
         let router = Arc::clone(&self.router);
-        let reachable = seat.and_then(|seat| Some((router.endpoint(&seat)?, seat)));
-        let Some((endpoint, seat)) = reachable else { return Err(Refused::Unfit(Standing::Disabled)) };
+        let reachable = seat.filter(|seat| router.endpoint(seat).is_some());
+        let Some(seat) = reachable else { return Err(Refused::Unfit(Standing::Disabled)) };
         if let Some(standing) = self.eligibility.standing(plan.target as usize, &seat.roster) {
             return Err(Refused::Unfit(standing));
         }
-        let last = self.past.iter().rfind(|past| past.target == plan.target).map(|past| past.failure);
-        // The same request with another account's key is no retry.
-        let needs_other_key = last.is_some_and(|failure| failure.again() == Again::OtherKey);
-        let has_other_key = last.is_some_and(wants_other_key) && self.has_fresh_key(endpoint);
-        let kind = match last {
-            _ if !legs.is_empty() => AttemptKind::Hedge,
-            Some(_) if !has_other_key => AttemptKind::Retry,
-            Some(_) | None => AttemptKind::Plain,
-        };
-        let claim = self.claim(&seat, kind, legs.worst_case());
+        let needs_other_key = self.last_failure_at(plan).is_some_and(|failure| failure.again() == Again::OtherKey);
+        let claim = self.claim_of_attempt(plan, &seat, legs);
         let (now, wall) = (router.clock.now(), router.clock.wall());
-        let permit = router.guard.admit(seat.target, &claim, now, wall).map_err(Refused::Guard)?;
+        let admitted = match place {
+            Some(place) => place.admit(&claim, now, wall),
+            None => router.guard.admit(seat.target, &claim, now, wall),
+        };
+        let permit = admitted.map_err(Refused::Guard)?;
         let key = permit.key().map(|key| key.name.clone());
         if needs_other_key && key.as_ref().is_none_or(|key| self.used_keys.contains(key)) {
             return Err(Refused::NoFreshKey);
         }
         self.used_keys.extend(key);
         Ok(Leave { permit, seat })
+    }
+
+    /// What the attempt asks of the guard.
+    pub(super) fn claim_of_attempt<R>(&self, plan: &AttemptPlan, seat: &Seat, legs: &Legs<R>) -> Claim {
+        let last = self.last_failure_at(plan);
+        // The same request with another account's key is no retry.
+        let fresh_key = || self.router.endpoint(seat).is_some_and(|endpoint| self.has_fresh_key(endpoint));
+        let has_other_key = last.is_some_and(wants_other_key) && fresh_key();
+        let kind = match last {
+            _ if !legs.is_empty() => AttemptKind::Hedge,
+            Some(_) if !has_other_key => AttemptKind::Retry,
+            Some(_) | None => AttemptKind::Plain,
+        };
+        self.claim(seat, kind, legs.worst_case())
+    }
+
+    fn last_failure_at(&self, plan: &AttemptPlan) -> Option<FailureKind> {
+        self.past.iter().rfind(|past| past.target == plan.target).map(|past| past.failure)
     }
 
     /// Tells why an attempt is not made, and waits where the strategy chose to wait for another request's probe.
@@ -295,6 +321,8 @@ impl Refused {
             Self::Unfit(standing) => *standing,
             Self::NoFreshKey => Standing::Spent,
             Self::Guard(denied) => denied.standing(),
+            Self::NoPlace(no_place) => Self::standing_in_line(*no_place),
+            Self::InVain(_) => Standing::Limited(0),
         }
     }
 }
@@ -305,6 +333,8 @@ impl std::fmt::Display for Refused {
             Self::Unfit(standing) => write!(f, "{} for this request", standing.name()),
             Self::NoFreshKey => f.write_str("its keys have had their turns"),
             Self::Guard(denied) => write!(f, "{denied}"),
+            Self::NoPlace(no_place) => write!(f, "the operator's limit for it is used up: {no_place}"),
+            Self::InVain(patience) => write!(f, "its turn did not come within {patience:.1?} in line"),
         }
     }
 }
