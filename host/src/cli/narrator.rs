@@ -109,6 +109,9 @@ impl fmt::Display for Summary {
         let Some(target) = &self.target else {
             return write!(f, "no model answered, after {} attempts in {}", self.attempts, Length(self.took));
         };
+        if self.attempts == 0 {
+            return write!(f, "answered from the cache in {}, as {target} did before", Length(self.took));
+        }
         write!(f, "answered by {target} on attempt {} in {}", self.attempts, Length(self.took))?;
         if let Some(usage) = &self.usage {
             write!(f, ", {} tokens", usage.total())?;

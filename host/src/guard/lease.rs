@@ -143,6 +143,14 @@ impl Lease {
         }
     }
 
+    /// A reply told what is left of the scarcest quota.
+    pub(super) fn quota_told(&self, left: f32, now: Moment) {
+        let Some((target, provider)) = self.place() else { return };
+        if let Some(model) = provider.book().models.get_mut(target.model) {
+            model.health.quota_told(left, now);
+        }
+    }
+
     /// Ends the attempt in its provider's book, and wakes those that waited for it in line, or as a probe.
     fn close(self, used: Used, now: Moment, end: impl FnOnce(&mut Book, &Self, usize)) {
         let Some((target, provider)) = self.place() else { return };
