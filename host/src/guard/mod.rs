@@ -19,6 +19,7 @@ mod turn;
 mod keys;
 mod line;
 mod place;
+mod shares;
 mod limits;
 mod window;
 mod pace;

@@ -9,8 +9,9 @@ use url::Url;
 use super::denied::{Denied, Disabled};
 use super::health::Health;
 use super::keys::KeyRing;
-use super::limits::{Ahead, Allowance, Share};
+use super::limits::{Ahead, Allowance};
 use super::line::{Line, Rank};
+use super::shares::{Shares, Used};
 use super::slot::{Slot, Turns};
 use super::turn::Urgency;
 use crate::clock::Moment;
@@ -76,25 +77,6 @@ pub(super) struct ModelBook {
     pub(super) in_flight: u32,
     pub(super) health: Health,
     limits: Allowance,
-}
-
-/// A request's part of its provider's limits and of its model's.
-#[derive(Debug, Clone, Copy)]
-#[must_use]
-pub(super) struct Shares {
-    of_provider: Share,
-    of_model: Option<Share>,
-}
-
-/// How a request's part of the limits ends.
-#[derive(Debug, Clone, Copy)]
-pub(super) enum Used {
-    /// It was never sent.
-    Nothing,
-    /// So many tokens.
-    Tokens(u64),
-    /// Nobody knows how many: the estimate stands.
-    Unknown,
 }
 
 /// The key a request would be sent with.
@@ -176,14 +158,6 @@ impl Provider {
 impl ModelBook {
     fn new(limits: &Limits) -> Self {
         Self { is_unknown: false, in_flight: 0, health: Health::default(), limits: Allowance::of_provider(limits) }
-    }
-}
-
-fn end(limits: &mut Allowance, share: Share, used: Used, now: Moment) {
-    match used {
-        Used::Nothing => limits.undo(share),
-        Used::Tokens(tokens) => limits.settle(share, tokens, now),
-        Used::Unknown => limits.leave(share),
     }
 }
 
@@ -292,10 +266,10 @@ impl Book {
 
     /// A request that was let in has ended.
     pub(super) fn end(&mut self, model: usize, shares: Shares, used: Used, now: Moment) {
-        end(&mut self.limits, shares.of_provider, used, now);
+        used.end(&mut self.limits, shares.of_provider, now);
         if let Some(book) = self.models.get_mut(model) {
             book.in_flight = book.in_flight.saturating_sub(1);
-            shares.of_model.into_iter().for_each(|share| end(&mut book.limits, share, used, now));
+            shares.of_model.into_iter().for_each(|share| used.end(&mut book.limits, share, now));
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::accounting::About;
 use crate::clock::{Moment, whole_ms};
-use crate::guard::{AttemptKind, Claim, Denied, NoPlace, Place};
+use crate::guard::{AttemptKind, Claim, Denied, Place};
 use crate::types::{
     Again, AlertKind, Ask, AttemptPlan, CandidateRecord, Elsewhere, Event, Failure, FailureKind, NanoUsd, Needs,
     PastAttempt, Standing, Verdict,
@@ -17,6 +17,7 @@ use super::eligibility::Eligibility;
 use super::endpoint::Endpoint;
 use super::leave::{Failed, Leave};
 use super::legs::Legs;
+use super::refused::Refused;
 use super::route::Route;
 use super::seat::Seat;
 use super::story::Story;
@@ -59,21 +60,6 @@ pub(super) enum Onward {
     Anywhere,
     /// Every other target would say the same, or may not be asked.
     Nowhere,
-}
-
-/// Why an attempt the strategy chose is not made.
-#[derive(Debug)]
-pub(super) enum Refused {
-    /// The request itself rules the target out.
-    Unfit(Standing),
-    /// The only key left has had its turn in this request.
-    NoFreshKey,
-    /// The guard does not admit it.
-    Guard(Denied),
-    /// It is at its limit, and there is no place in line.
-    NoPlace(NoPlace),
-    /// It is at its limit, and the request has waited in line so long.
-    InVain(Duration),
 }
 
 impl Journey {
@@ -313,28 +299,4 @@ impl Journey {
 /// Whether a failure is the key's rather than the target's, so that another key may do at once.
 fn wants_other_key(kind: FailureKind) -> bool {
     kind == FailureKind::RateLimited || kind.again() == Again::OtherKey
-}
-
-impl Refused {
-    fn standing(&self) -> Standing {
-        match self {
-            Self::Unfit(standing) => *standing,
-            Self::NoFreshKey => Standing::Spent,
-            Self::Guard(denied) => denied.standing(),
-            Self::NoPlace(no_place) => Self::standing_in_line(*no_place),
-            Self::InVain(_) => Standing::Limited(0),
-        }
-    }
-}
-
-impl std::fmt::Display for Refused {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Unfit(standing) => write!(f, "{} for this request", standing.name()),
-            Self::NoFreshKey => f.write_str("its keys have had their turns"),
-            Self::Guard(denied) => write!(f, "{denied}"),
-            Self::NoPlace(no_place) => write!(f, "the operator's limit for it is used up: {no_place}"),
-            Self::InVain(patience) => write!(f, "its turn did not come within {patience:.1?} in line"),
-        }
-    }
 }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::guard::{Denied, NoPlace};
+use crate::guard::Denied;
 use crate::types::{AttemptPlan, Event, Standing, State};
 
-use super::journey::{Journey, Refused};
+use super::journey::Journey;
 use super::leave::Leave;
 use super::legs::Legs;
+use super::refused::Refused;
 
 /// By which labels askers are told apart, the first that a request has: those of one key, or of one context, are equals.
 const ASKERS: [&str; 2] = ["gateway-key", "context"];
@@ -109,15 +110,5 @@ impl Journey {
     fn asker(&self) -> Arc<str> {
         let label = |name: &&str| self.labels.iter().find(|(label, _)| label == name).map(|(_, text)| text.as_str());
         ASKERS.iter().find_map(label).unwrap_or_default().into()
-    }
-}
-
-impl Refused {
-    /// How a strategy is told of a line that leads nowhere.
-    pub(super) fn standing_in_line(no_place: NoPlace) -> Standing {
-        match no_place {
-            NoPlace::TooLate(wait) => Denied::Limited(wait).standing(),
-            NoPlace::Full(_) => Standing::Limited(0),
-        }
     }
 }

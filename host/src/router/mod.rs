@@ -13,6 +13,7 @@ mod line;
 mod question;
 mod eligibility;
 mod leave;
+mod refused;
 mod served;
 mod legs;
 mod outgoing;

@@ -115,6 +115,7 @@ fn shows_a_whole_provider() {
         "until": "1970-01-01T01:00:00Z"
       },
       "verdict": "rate-limited",
+      "waiting": 0,
       "health": {
         "consecutive_failures": 1,
         "success_rate": 0.0,
