@@ -138,8 +138,16 @@ async fn refuses_at_once_who_would_wait_in_vain_or_finds_the_line_full() {
     let began = Instant::now();
     let refused = backstop.chat(from("a")).await.unwrap_err();
     let RouteError::Unavailable { retry_after, .. } = &refused else { panic!("{refused}") };
-    assert_eq!((began.elapsed(), retry_after.map(|wait| wait.as_secs())), (Duration::ZERO, Some(59)), "the first was asked 10 ms ago");
-    assert!(denied(&backstop, &refused).contains("its turn comes in 60s at the earliest"), "{}", denied(&backstop, &refused));
+    assert_eq!(
+        (began.elapsed(), retry_after.map(|wait| wait.as_secs())),
+        (Duration::ZERO, Some(59)),
+        "the first was asked 10 ms ago"
+    );
+    assert!(
+        denied(&backstop, &refused).contains("its turn comes in 60s at the earliest"),
+        "{}",
+        denied(&backstop, &refused)
+    );
 }
 
 /// Why a request's only choice was not admitted.

@@ -80,7 +80,7 @@ async fn answers_an_equal_request_without_an_attempt_and_at_no_cost() {
     let again = backstop.chat(steady("hi").with_label("context", "another")).await.unwrap();
 
     assert_eq!((again.text.as_str(), again.attempts, again.cost), ("yes", 0, Some(NanoUsd::ZERO)));
-    assert_eq!((first.from_cache, again.from_cache, &again.body == &first.body), (false, true, true));
+    assert_eq!((first.from_cache, again.from_cache, again.body == first.body), (false, true, true));
     assert_eq!(again.to_json()["cached"], json!(true));
     assert_eq!((alpha.call_count(), backstop.budgets() == spent), (1, true), "no hold, nothing spent");
     let record = backstop.explain(again.id).unwrap();

@@ -127,6 +127,13 @@ mod tests {
         line.join(who.into(), 0, 10, Arc::default())
     }
 
+    /// Adds a request of each of these askers.
+    fn join_all(line: &mut Line, askers: &str) {
+        for who in askers.chars() {
+            join(line, &who.to_string()).unwrap();
+        }
+    }
+
     /// Serves the first in line until nobody is left; who had each turn.
     fn serve_all(line: &mut Line) -> String {
         let mut served = String::new();
@@ -151,7 +158,7 @@ mod tests {
     #[test]
     fn takes_askers_in_turn_however_many_requests_one_has() {
         let mut line = Line::new(99);
-        "aaaaabbc".chars().for_each(|who| drop(join(&mut line, &who.to_string())));
+        join_all(&mut line, "aaaaabbc");
 
         assert_eq!(serve_all(&mut line), "abcabaaa");
     }
@@ -159,10 +166,10 @@ mod tests {
     #[test]
     fn gives_nobody_an_advance_for_having_been_away() {
         let mut line = Line::new(99);
-        (0..3).for_each(|_| drop(join(&mut line, "a")));
+        join_all(&mut line, "aaa");
         serve_all(&mut line);
 
-        "bbba".chars().for_each(|who| drop(join(&mut line, &who.to_string())));
+        join_all(&mut line, "bbba");
 
         assert_eq!(serve_all(&mut line), "babb");
     }
@@ -240,7 +247,7 @@ mod tests {
                 prop_assert_eq!(line.len(), waiting.len());
                 prop_assert_eq!(line.all().tokens, 10 * waiting.len() as u64);
             }
-            waiting.iter().for_each(|(_, rank, _)| drop(line.leave(*rank)));
+            prop_assert!(waiting.iter().all(|(_, rank, _)| line.leave(*rank)));
             prop_assert!(line.last.is_empty() && line.tokens == 0);
         }
     }
