@@ -73,6 +73,11 @@ impl Allowance {
         Self::with(meters.into_iter().flatten().collect(), limits.concurrent)
     }
 
+    /// The same with what was used of it, for whom nobody is under way: they end elsewhere.
+    pub(super) fn taken_over(&self) -> Self {
+        Self { in_flight: 0, ..self.clone() }
+    }
+
     fn with(meters: Box<[Meter]>, at_once: Option<u32>) -> Self {
         Self { meters, at_once, in_flight: 0 }
     }

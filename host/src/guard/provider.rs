@@ -49,7 +49,7 @@ pub(super) enum Access {
 pub(super) struct Rules {
     pub(super) base_url: Url,
     pub(super) limits: Limits,
-    limits_of_models: Vec<Limits>,
+    pub(super) limits_of_models: Vec<Limits>,
     breaker: BreakerConfig,
     cooldown: CooldownConfig,
 }
@@ -156,6 +156,11 @@ impl Provider {
 }
 
 impl ModelBook {
+    /// Goes on with what was used of the same limits.
+    pub(super) fn take_over_limits(&mut self, before: &Self) {
+        self.limits = before.limits.taken_over();
+    }
+
     fn new(limits: &Limits) -> Self {
         Self { is_unknown: false, in_flight: 0, health: Health::default(), limits: Allowance::of_provider(limits) }
     }
@@ -271,6 +276,11 @@ impl Book {
             book.in_flight = book.in_flight.saturating_sub(1);
             shares.of_model.into_iter().for_each(|share| used.end(&mut book.limits, share, now));
         }
+    }
+
+    /// Goes on with what was used of the same limits.
+    pub(super) fn take_over_limits(&mut self, before: &Self) {
+        self.limits = before.limits.taken_over();
     }
 
     /// Rejected keys and unknown models may be tried again.

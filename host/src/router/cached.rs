@@ -43,11 +43,9 @@ impl Journey {
     /// Looks for a reply to an equal request, and where one is under way, waits for that: half of the time there is at most, so
     /// that a reader who dawdles over it holds up nobody for good.
     pub(super) async fn look_up(&mut self) -> LookedUp {
-        let router = Arc::clone(&self.router);
-        let (Some(cache), Asked::Chat(request)) = (&router.cache, self.asked.clone()) else {
-            return LookedUp::Ask(None);
-        };
-        if !router.may_be_kept(&request, self, cache) {
+        let Some(cache) = self.router.cache.clone() else { return LookedUp::Ask(None) };
+        let Asked::Chat(request) = self.asked.clone() else { return LookedUp::Ask(None) };
+        if !self.router.may_be_kept(&request, self, &cache) {
             return LookedUp::Ask(None);
         }
         let tenant = request.tenant.as_deref().filter(|_| cache.config.per_key);
@@ -60,7 +58,7 @@ impl Journey {
         // A whole reply can be given as a stream of one event. A stream is not put together to a whole reply: where its parts
         // are as a provider sent them, what that would be is not exactly known.
         let other = self.streaming.then(|| key_of(ReplyShape::Whole));
-        self.wait_for_equals(cache, key, other).await
+        self.wait_for_equals(&cache, key, other).await
     }
 
     async fn wait_for_equals(&mut self, cache: &Arc<ReplyCache>, key: CacheKey, other: Option<CacheKey>) -> LookedUp {
