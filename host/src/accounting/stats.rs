@@ -11,8 +11,6 @@ pub struct Stats {
     pub total_requests: u64,
     /// Those that a provider answered.
     pub successful_requests: u64,
-    /// Those that were answered from the cache.
-    pub cached_requests: u64,
     /// Those that nobody could answer, the degraded and the interrupted ones among them.
     pub failed_requests: u64,
     /// Those that met at least one rate limit on their way, however they ended.
@@ -21,6 +19,8 @@ pub struct Stats {
     pub provider_switches: u64,
     /// HTTP calls made for all of them.
     pub attempts: u64,
+    /// Requests that were answered from the cache.
+    pub cached_requests: u64,
 }
 
 impl Stats {

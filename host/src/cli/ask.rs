@@ -159,11 +159,11 @@ mod tests {
         insta::assert_snapshot!(stats_lines(&stats).join("\n"), @r"
         total_requests: 1
         successful_requests: 1
-        cached_requests: 0
         failed_requests: 0
         rate_limited_requests: 0
         provider_switches: 0
         attempts: 0
+        cached_requests: 0
         ");
     }
 }

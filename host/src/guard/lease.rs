@@ -82,7 +82,7 @@ impl Lease {
         if let Some(drawn) = self.drawn.take() {
             self.guard.give_back(drawn);
         }
-        // Nothing flows back in the meantime that was not taken.
+        // Undone as of the moment it was taken: the present one does not matter.
         self.close(Used::Nothing, Moment::START, |book, lease, model| lease.release(book, model));
     }
 
