@@ -21,6 +21,7 @@
 pub mod gateway;
 pub mod client;
 pub mod router;
+pub mod cache;
 pub mod strategy;
 pub mod telemetry;
 pub mod guard;

@@ -83,6 +83,7 @@ fn a_stage_imports_only_those_below_it() {
         "gateway",
         "client",
         "router",
+        "cache",
         "strategy",
         "telemetry",
         "guard",

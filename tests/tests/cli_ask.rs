@@ -210,7 +210,7 @@ async fn counts_what_happened() {
     assert_eq!(
         ran.stderr,
         "total_requests: 1\nsuccessful_requests: 1\nfailed_requests: 0\nrate_limited_requests: 1\n\
-         provider_switches: 1\nattempts: 2\n"
+         provider_switches: 1\nattempts: 2\ncached_requests: 0\n"
     );
 }
 

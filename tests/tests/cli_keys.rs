@@ -56,7 +56,7 @@ async fn shows_a_key_once_and_alone_on_standard_output() {
 #[tokio::test(flavor = "multi_thread")]
 async fn keeps_everything_that_was_said_of_a_key() {
     let stage = stage().await;
-    let says = "create ops --admin --route default --rpm 60 --tpm 1000 --concurrent 4 --label team=a --label env=b \
+    let says = "create ops --admin --route default --rpm 60 --tpm 1000 --rpd 9000 --tpd 800000 --burst 10 --concurrent 4 --label team=a --label env=b \
                 --expires 30d --json";
 
     let made = keys(&stage, &says.split_whitespace().collect::<Vec<_>>()).await.json();
@@ -67,7 +67,8 @@ async fn keeps_everything_that_was_said_of_a_key() {
         settled(listed["keys"][0].clone()),
         json!({
             "id": "...", "name": "ops", "last4": "...", "state": "live", "live": true, "admin": true, "routes": ["default"],
-            "labels": {"team": "a", "env": "b"}, "limits": {"rpm": 60, "tpm": 1000, "concurrent": 4},
+            "labels": {"team": "a", "env": "b"},
+            "limits": {"rpm": 60, "tpm": 1000, "rpd": 9000, "tpd": 800000, "concurrent": 4, "burst": 10},
             "created": "...", "expires": "...", "revoked": null,
         })
     );

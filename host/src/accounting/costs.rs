@@ -65,7 +65,7 @@ impl Costs {
     }
 
     pub(super) fn enter(&mut self, record: &RequestRecord, now: Timestamp) {
-        let Some(target) = &record.served_by else { return };
+        let Some(target) = record.answered_by() else { return };
         let day = now.to_zoned(TimeZone::UTC).date();
         let line = self.lines.entry((Arc::clone(&target.provider), Arc::clone(&target.model), day)).or_default();
         line.0 = line.0.saturating_add(record.cost.unwrap_or_default());

@@ -19,6 +19,8 @@ pub struct Stats {
     pub provider_switches: u64,
     /// HTTP calls made for all of them.
     pub attempts: u64,
+    /// Requests that were answered from the cache.
+    pub cached_requests: u64,
 }
 
 impl Stats {
@@ -27,6 +29,7 @@ impl Stats {
         self.total_requests += 1;
         match record.outcome {
             Outcome::Served => self.successful_requests += 1,
+            Outcome::Cached => self.cached_requests += 1,
             Outcome::Failed | Outcome::Degraded | Outcome::Interrupted => self.failed_requests += 1,
             Outcome::Pending | Outcome::Abandoned | Outcome::Unknown => {}
         }

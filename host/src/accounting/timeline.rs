@@ -137,10 +137,10 @@ impl Grain {
 impl Bucket {
     fn enter(&mut self, record: &RequestRecord) {
         self.requests += 1;
-        self.failed += u64::from(!matches!(record.outcome, Outcome::Served | Outcome::Abandoned));
+        self.failed += u64::from(!matches!(record.outcome, Outcome::Served | Outcome::Cached | Outcome::Abandoned));
         self.failed_over += u64::from(record.failed_over());
         self.cost = self.cost.saturating_add(record.cost.unwrap_or_default());
-        if let Some(target) = &record.served_by {
+        if let Some(target) = record.answered_by() {
             self.took.enter(record.took);
             if let Some(first_token) = record.first_token() {
                 self.first_token.enter(first_token);

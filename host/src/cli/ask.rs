@@ -163,6 +163,7 @@ mod tests {
         rate_limited_requests: 0
         provider_switches: 0
         attempts: 0
+        cached_requests: 0
         ");
     }
 }

@@ -109,7 +109,8 @@ fn grant(args: CreateKeyArgs, config: &Config, now: Timestamp) -> anyhow::Result
     let expires = args.expires.map(|length| now.checked_add(length)).transpose();
     let expires = expires
         .map_err(|_| UsageError("--expires is too far away; leave it out for a key that never expires".into()))?;
-    let limits = KeyLimits { rpm: args.rpm, tpm: args.tpm, concurrent: args.concurrent };
+    let CreateKeyArgs { rpm, tpm, rpd, tpd, concurrent, burst, .. } = args;
+    let limits = KeyLimits { rpm, tpm, rpd, tpd, concurrent, burst };
     let labels = args.labels.into_iter().collect();
     Ok(Grant { admin: args.admin, routes: args.routes, labels, limits, expires })
 }
@@ -155,7 +156,10 @@ fn to_json(record: &KeyRecord, now: Timestamp) -> Value {
         "admin": admin,
         "routes": routes,
         "labels": labels,
-        "limits": {"rpm": limits.rpm, "tpm": limits.tpm, "concurrent": limits.concurrent},
+        "limits": {
+            "rpm": limits.rpm, "tpm": limits.tpm, "rpd": limits.rpd, "tpd": limits.tpd,
+            "concurrent": limits.concurrent, "burst": limits.burst,
+        },
         "created": record.created,
         "expires": expires,
         "revoked": record.revoked,

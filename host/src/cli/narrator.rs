@@ -36,8 +36,12 @@ impl Narrator {
             Event::StrategyFault { message } => {
                 vec![paint(Tone::Bad, format_args!("strategy fault: {message}; declared order decides"))]
             }
-            Event::Waiting { target, wait } => {
+            Event::Waiting { target, wait, ahead: None } => {
                 vec![paint(Tone::Warn, format_args!("waiting {} before {target}", Length(*wait)))]
+            }
+            Event::Waiting { target, wait, ahead: Some(ahead) } => {
+                let line = format_args!("in line for {target}: {ahead} before it, {} at most", Length(*wait));
+                vec![paint(Tone::Warn, line)]
             }
             Event::Denied { target, why, .. } => {
                 vec![paint(Tone::Warn, format_args!("{target} was not admitted: {why}"))]
@@ -67,6 +71,10 @@ impl Narrator {
                     Tone::Warn,
                     format_args!("{target} begins the answer again; what was shown is not repeated"),
                 )]
+            }
+            Event::Joined => vec![paint(Tone::Faint, "  an equal request is under way: waiting for its answer")],
+            Event::FromCache { target, age } => {
+                vec![paint(Tone::Faint, format_args!("  from the cache: {target} answered so {} ago", Length(*age)))]
             }
             Event::Completed { .. } => Vec::new(),
         }
@@ -101,6 +109,9 @@ impl fmt::Display for Summary {
         let Some(target) = &self.target else {
             return write!(f, "no model answered, after {} attempts in {}", self.attempts, Length(self.took));
         };
+        if self.attempts == 0 {
+            return write!(f, "answered from the cache in {}, as {target} did before", Length(self.took));
+        }
         write!(f, "answered by {target} on attempt {} in {}", self.attempts, Length(self.took))?;
         if let Some(usage) = &self.usage {
             write!(f, ", {} tokens", usage.total())?;
@@ -154,7 +165,7 @@ mod tests {
             },
             Event::Attempting { target: Arc::clone(&cerebras), attempt: 1, model_of: (1, 4) },
             Event::Failed { target: Arc::clone(&cerebras), failure, took },
-            Event::Waiting { target: Arc::clone(&cerebras), wait: Duration::from_millis(1_890) },
+            Event::Waiting { target: Arc::clone(&cerebras), wait: Duration::from_millis(1_890), ahead: None },
             Event::Attempting { target: cerebras, attempt: 2, model_of: (1, 4) },
             Event::StrategyFault { message: "out of fuel".into() },
             Event::Attempting { target: Arc::clone(&groq), attempt: 3, model_of: (1, 1) },

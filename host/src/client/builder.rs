@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use thiserror::Error;
 
 use crate::accounting::{Accounts, RecordSink};
+use crate::cache::ReplyCache;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{
     self, Config, ConfigError, Problem, ProviderConfig, RouteConfig, SandboxConfig, Sources, StrategyRef,
@@ -226,6 +227,8 @@ impl Made {
             endpoints: config.providers.iter().map(|(name, provider)| Endpoint::new(name, provider)).collect(),
             purposes: config.purposes.clone(),
             defaults: config.defaults,
+            // Anew with each configuration: what another one answered may not be what this one would.
+            cache: ReplyCache::new(&config.cache),
             sequence,
             guard,
             routes,

@@ -56,6 +56,7 @@ fn own_values(config: &Config, report: &mut Report) {
     let listen = listen::check(&config.gateway.listen);
     hold("gateway.listen", listen, report);
     telemetry(&config.telemetry, report);
+    hold("cache.ttl", positive(config.cache.ttl), report);
 }
 
 fn telemetry(telemetry: &TelemetryConfig, report: &mut Report) {
@@ -85,6 +86,9 @@ fn provider(path: &str, name: &str, provider: &ProviderConfig, report: &mut Repo
     models(path, provider, report);
     timeouts(&setting("timeouts"), &provider.timeouts, report);
     limits(&setting("limits"), &provider.limits, report);
+    for (place, model) in provider.models.iter().enumerate() {
+        limits(&format!("{}.limits", setting(&format!("models[{place}]"))), &model.limits, report);
+    }
     generation(path, &provider.defaults, report);
     for (name, value) in &provider.headers {
         hold(&join(&setting("headers"), name), header::check(name, value), report);
@@ -123,11 +127,21 @@ fn timeouts(path: &str, timeouts: &Timeouts, report: &mut Report) {
 }
 
 fn limits(path: &str, limits: &Limits, report: &mut Report) {
-    for (key, limit) in [("rpm", limits.rpm), ("tpm", limits.tpm), ("concurrent", limits.concurrent)] {
+    for (key, limit) in limits.numbers() {
         if limit == Some(0) {
             let fault = Fault::words("a limit of 0 lets nothing through", "leave it out for no limit");
             report.fault_of(&format!("{path}.{key}"), fault);
         }
+    }
+    if let Some(burst) = limits.burst
+        && limits.rpm.is_none_or(|rpm| rpm < burst)
+    {
+        let fault = Fault::words("as many requests do not come in a minute", "lower it, or set rpm");
+        report.fault_of(&format!("{path}.burst"), fault);
+    }
+    if limits.queue_size.is_some() && limits.queue.is_none() {
+        let fault = Fault::words("there is no line", "set queue, such as \"2s\", or leave it out");
+        report.fault_of(&format!("{path}.queue_size"), fault);
     }
 }
 

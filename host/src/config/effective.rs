@@ -103,9 +103,9 @@ fn of_provider(table: &mut Table<'_>, provider: &ProviderConfig) {
     table.add_some("timeouts.first_token", provider.timeouts.first_token.map(length_text));
     table.add("timeouts.idle", length_text(provider.timeouts.idle));
     table.add("timeouts.total", length_text(provider.timeouts.total));
-    table.add_some("limits.rpm", provider.limits.rpm);
-    table.add_some("limits.tpm", provider.limits.tpm);
-    table.add_some("limits.concurrent", provider.limits.concurrent);
+    for (name, limit) in provider.limits.numbers() {
+        table.add_some(&join("limits", name), limit);
+    }
     table.add_some("limits.queue", provider.limits.queue.map(length_text));
     of_generation(table, &provider.defaults);
     for (what, words) in [("headers", &provider.headers), ("labels", &provider.labels)] {
@@ -244,7 +244,13 @@ fn of_surroundings(settings: &mut Vec<Setting>, config: &Config) {
         Some(folder) => table.add("compile_cache", folder.display().to_string()),
         None => table.add("compile_cache", false),
     }
-    Table::new(settings, "cache".to_owned()).add("enabled", config.cache.enabled);
+    let cache = &config.cache;
+    let mut table = Table::new(settings, "cache".to_owned());
+    table.add("enabled", cache.enabled);
+    table.add("ttl", length_text(cache.ttl));
+    table.add("max_mib", cache.max_bytes >> 20);
+    table.add("per_key", cache.per_key);
+    table.add("any_temperature", cache.any_temperature);
     let mut table = Table::new(settings, "store".to_owned());
     match &config.store.path {
         Some(file) => table.add("path", file.display().to_string()),
@@ -281,6 +287,9 @@ fn model(model: &ModelConfig) -> Value {
         told.extend((can != usual).then(|| (what.to_owned(), json!(can))));
     }
     told.extend(model.prefill.map(|can| ("prefill".to_owned(), json!(can))));
+    let limits = model.limits.numbers().into_iter().filter_map(|(name, limit)| Some((name.to_owned(), json!(limit?))));
+    let limits: Map<String, Value> = limits.collect();
+    told.extend((!limits.is_empty()).then(|| ("limits".to_owned(), Value::Object(limits))));
     if told.len() == 1 { json!(model.id) } else { Value::Object(told) }
 }
 

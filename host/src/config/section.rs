@@ -212,7 +212,9 @@ pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
         let (shorter, longer) = (name.len().min(known.len()), name.len().max(known.len()));
         *distance <= (longer / 3).max(1) && *distance < shorter
     };
-    known.into_iter().map(|known| (distance(known), known)).filter(is_near).min().map(|(_, known)| known)
+    // Of several that are as near, the one that is asked for first.
+    let near = known.into_iter().map(|known| (distance(known), known)).filter(is_near);
+    near.min_by_key(|(distance, _)| *distance).map(|(_, known)| known)
 }
 
 /// The mend of an unknown name: the nearest known one, else all of them.

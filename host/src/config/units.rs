@@ -12,8 +12,10 @@ use super::problem::{Fault, Read};
 /// The longest time anything may be set to: 30 days.
 pub(super) const LONGEST: Duration = Duration::from_secs(30 * 24 * 3_600);
 
-/// Requests or tokens a minute, requests at once.
+/// Requests or tokens a minute or a day, requests at once.
 pub(super) const RATE: RangeInclusive<i64> = 1..=u32::MAX as i64;
+/// Requests in line.
+pub(super) const QUEUE: RangeInclusive<i64> = 1..=10_000;
 /// Tokens of an answer.
 pub(super) const TOKENS: RangeInclusive<i64> = 1..=100_000_000;
 /// Attempts of one request.

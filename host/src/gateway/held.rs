@@ -52,7 +52,7 @@ impl Drop for Held {
 fn taken(record: &RequestRecord) -> Option<u64> {
     match record.outcome {
         Outcome::Served => record.usage.map(|usage| usage.total()),
-        Outcome::Degraded | Outcome::Failed => Some(0),
+        Outcome::Cached | Outcome::Degraded | Outcome::Failed => Some(0),
         // What came of it before it broke off was made, and nobody has counted it.
         Outcome::Pending | Outcome::Interrupted | Outcome::Abandoned | Outcome::Unknown => None,
     }

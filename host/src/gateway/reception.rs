@@ -192,6 +192,7 @@ impl Reception {
         let mut labels = std::mem::take(&mut request.labels);
         let held = self.begin(caller, among_all, request.model.as_deref(), || most_tokens(request), &mut labels)?;
         request.labels = labels;
+        request.tenant = caller.id().map(str::to_owned);
         Ok(held)
     }
 
@@ -283,7 +284,7 @@ impl Reception {
     /// The origin of what no provider was asked for. It has a name, too, by which it is found in the log.
     fn nobody(&self) -> Origin {
         let id = RequestId::new(self.clock.wall(), [self.random.next(), self.random.next()]);
-        Origin { id, target: None, attempts: 0, strategy: None, cost: None, is_degraded: false }
+        Origin { id, target: None, attempts: 0, strategy: None, cost: None, is_degraded: false, is_cached: false }
     }
 }
 

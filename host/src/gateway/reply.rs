@@ -32,6 +32,7 @@ const ATTEMPTS: HeaderName = HeaderName::from_static("x-backstop-attempts");
 const STRATEGY: HeaderName = HeaderName::from_static("x-backstop-strategy");
 const COST: HeaderName = HeaderName::from_static("x-backstop-cost-usd");
 const REPLAYED: HeaderName = HeaderName::from_static("x-backstop-replayed");
+const CACHE: HeaderName = HeaderName::from_static("x-backstop-cache");
 const DEGRADED: HeaderName = HeaderName::from_static("x-backstop-degraded");
 
 /// A reply, not yet sent.
@@ -49,6 +50,7 @@ pub(super) struct Origin {
     pub(super) strategy: Option<Arc<str>>,
     pub(super) cost: Option<NanoUsd>,
     pub(super) is_degraded: bool,
+    pub(super) is_cached: bool,
 }
 
 /// A reply's body. Dropped before its end, it ends the provider's answer, too.
@@ -90,6 +92,7 @@ impl Reply {
         let origin = Origin {
             id: answer.id,
             is_degraded: answer.is_degraded(),
+            is_cached: answer.from_cache,
             target: answer.target,
             attempts: usize::try_from(answer.attempts).unwrap_or(usize::MAX),
             strategy: Some(answer.strategy),
@@ -107,10 +110,11 @@ impl Reply {
         let origin = Origin {
             id: stream.id,
             is_degraded: stream.is_degraded(),
+            is_cached: stream.from_cache,
             target: stream.target.clone(),
             attempts: usize::try_from(stream.attempts).unwrap_or(usize::MAX),
             strategy: Some(Arc::clone(&stream.strategy)),
-            cost: None,
+            cost: stream.cost.filter(|_| stream.from_cache),
         };
         Self::new(StatusCode::OK, Content::of_events(events(stream)))
             .with_type("text/event-stream; charset=utf-8")
@@ -127,6 +131,7 @@ impl Reply {
             strategy: Some(embeddings.strategy),
             cost: embeddings.cost,
             is_degraded: false,
+            is_cached: false,
         };
         Self::new(StatusCode::OK, Content::Whole(embeddings.body)).with_type("application/json").with_origin(&origin)
     }
@@ -203,6 +208,9 @@ impl Reply {
         }
         if let Some(cost) = origin.cost {
             say(headers, COST, cost.to_string().trim_start_matches('$'));
+        }
+        if origin.is_cached {
+            headers.insert(CACHE, HeaderValue::from_static("hit"));
         }
         if origin.is_degraded {
             headers.insert(DEGRADED, HeaderValue::from_static("true"));

@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use http::HeaderMap;
+use http::header::CACHE_CONTROL;
 use indexmap::IndexMap;
 use jiff::SignedDuration;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::types::{ChatRequest, EmbeddingRequest, TraceParent};
+use crate::types::{CacheWish, ChatRequest, EmbeddingRequest, TraceParent};
 
 use super::refusal::Refusal;
 
@@ -24,6 +25,7 @@ struct Wishes {
     labels: IndexMap<String, String>,
     fallback_text: Option<String>,
     timeout: Option<Timeout>,
+    cache: Option<String>,
 }
 
 /// A length of time: a text with a unit, or a number of seconds, as clients have it.
@@ -62,6 +64,8 @@ pub(super) fn grant(request: &mut ChatRequest, headers: &HeaderMap) -> Result<()
     request.purpose = wishes.purpose;
     request.fallback_text = wishes.fallback_text;
     request.deadline = wishes.timeout.map(Timeout::length).transpose()?;
+    request.cache =
+        wishes.cache.map(|word| cache(&word)).transpose()?.or(of_cache_control(headers)).unwrap_or_default();
     let parent = headers.get("traceparent").and_then(|value| value.to_str().ok());
     request.parent = parent.and_then(TraceParent::parse);
     Ok(())
@@ -71,7 +75,9 @@ pub(super) fn grant(request: &mut ChatRequest, headers: &HeaderMap) -> Result<()
 /// written for this request; headers are often set once for all of a client's requests.
 pub(super) fn grant_embeddings(request: &mut EmbeddingRequest, headers: &HeaderMap) -> Result<(), Refusal> {
     let own = of_body(|field| request.take_field(field))?;
-    for (field, wish) in [("route", &own.route), ("purpose", &own.purpose), ("fallback_text", &own.fallback_text)] {
+    for (field, wish) in
+        [("route", &own.route), ("purpose", &own.purpose), ("fallback_text", &own.fallback_text), ("cache", &own.cache)]
+    {
         if wish.is_some() {
             return Err(fault(field, "has no meaning for embeddings; `model` names whose are wanted".to_owned()));
         }
@@ -111,6 +117,7 @@ fn of_headers(headers: &HeaderMap) -> Result<Wishes, Refusal> {
         labels: IndexMap::new(),
         fallback_text: text("x-backstop-fallback-text")?,
         timeout: text("x-backstop-timeout")?.map(Timeout::Text),
+        cache: text("x-backstop-cache")?,
     })
 }
 
@@ -131,6 +138,7 @@ impl Wishes {
             labels: self.labels,
             fallback_text: self.fallback_text.or(others.fallback_text),
             timeout: self.timeout.or(others.timeout),
+            cache: self.cache.or(others.cache),
         }
     }
 }
@@ -146,6 +154,22 @@ impl Timeout {
         };
         let length = length.filter(|length| !length.is_zero() && *length <= LONGEST);
         length.ok_or_else(|| fault("timeout", "must be a length of time, such as \"30s\" or 30".to_owned()))
+    }
+}
+
+fn cache(word: &str) -> Result<CacheWish, Refusal> {
+    CacheWish::parse(word.trim()).ok_or_else(|| fault("cache", "must be \"use\", \"refresh\" or \"bypass\"".to_owned()))
+}
+
+/// What a client says of caches in HTTP's own words. Whatever else stands there is for other caches.
+fn of_cache_control(headers: &HeaderMap) -> Option<CacheWish> {
+    let values = headers.get_all(CACHE_CONTROL).iter().filter_map(|value| value.to_str().ok());
+    let words: Vec<&str> = values.flat_map(|value| value.split(',')).map(str::trim).collect();
+    let says = |word: &str| words.iter().any(|said| said.eq_ignore_ascii_case(word));
+    match (says("no-store"), says("no-cache")) {
+        (true, _) => Some(CacheWish::Bypass),
+        (false, true) => Some(CacheWish::Refresh),
+        (false, false) => None,
     }
 }
 
@@ -214,6 +238,25 @@ mod tests {
     }
 
     #[test]
+    fn reads_what_is_wanted_of_the_cache() {
+        let wish = |body: Value, headers: &[(&'static str, &'static str)]| granted(body, headers).unwrap().cache;
+        let says = json!({"backstop": {"cache": "refresh"}});
+
+        let wishes = [
+            wish(json!({}), &[]),
+            wish(says.clone(), &[]),
+            wish(says, &[("x-backstop-cache", "bypass")]),
+            wish(json!({}), &[("x-backstop-cache", "bypass")]),
+            wish(json!({}), &[("cache-control", "max-age=0, No-Store")]),
+            wish(json!({}), &[("cache-control", "no-cache")]),
+            wish(json!({}), &[("cache-control", "no-cache"), ("x-backstop-cache", "use")]),
+        ];
+
+        use CacheWish::{Bypass, Refresh, Use};
+        assert_eq!(wishes, [Use, Refresh, Refresh, Bypass, Bypass, Refresh, Use]);
+    }
+
+    #[test]
     fn sends_no_field_on_that_would_have_it_sent_elsewhere() {
         let body = json!({"api_base": "http://x", "base_url": "http://x", "extra_headers": {"a": "b"}, "seed": 7});
 
@@ -243,7 +286,7 @@ mod tests {
 
     #[test]
     fn refuses_embeddings_what_has_none() {
-        for field in ["route", "purpose", "fallback_text"] {
+        for field in ["route", "purpose", "fallback_text", "cache"] {
             let body = json!({"model": "m", "input": "hi", "backstop": {field: "x"}}).to_string();
             let mut request = EmbeddingRequest::parse(body.as_bytes()).unwrap();
 
@@ -261,6 +304,7 @@ mod tests {
             (json!({"timeout": 0}), "timeout: must be a length of time"),
             (json!({"timeout": "soon"}), "timeout: must be a length of time"),
             (json!({"timeout": -1}), "timeout: must be a length of time"),
+            (json!({"cache": "no"}), "cache: must be \"use\", \"refresh\" or \"bypass\""),
             (json!({"context": "x".repeat(257)}), "labels: none may be longer"),
         ] {
             let refusal = granted(json!({"backstop": wishes}), &[]).unwrap_err();

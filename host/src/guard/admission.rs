@@ -8,6 +8,7 @@ use super::budget::Reservation;
 use super::claim::{AttemptKind, Claim};
 use super::denied::{Denied, Disabled};
 use super::lease::Lease;
+use super::line::Rank;
 use super::permit::Permit;
 use super::provider::{Book, Choice, Provider};
 use super::retry_budget::{Drawn, RetryBudget};
@@ -23,7 +24,7 @@ impl Guard {
     pub fn state(&self, target: TargetId, claim: &Claim, now: Moment, wall: Timestamp) -> State {
         let Some((target, provider)) = self.find(target) else { return no_such_target() };
         let mut book = provider.book();
-        let standing = match self.look(&mut book, target, provider, claim, now, wall) {
+        let standing = match self.look(&mut book, target, provider, claim, None, now, wall) {
             Ok(choice) => choice.overruled.map_or(Standing::Ready, |denied| denied.standing()),
             Err(denied) => denied.standing(),
         };
@@ -51,10 +52,22 @@ impl Guard {
         now: Moment,
         wall: Timestamp,
     ) -> Result<Permit, Denied> {
+        self.admit_at(target, claim, None, now, wall)
+    }
+
+    /// The same for a request that may have a place in line.
+    pub(super) fn admit_at(
+        self: &Arc<Self>,
+        target: TargetId,
+        claim: &Claim,
+        place: Option<Rank>,
+        now: Moment,
+        wall: Timestamp,
+    ) -> Result<Permit, Denied> {
         let Some((found, provider)) = self.find(target) else { return Err(Disabled::NoSuchTarget.into()) };
         // Locks are always taken in this order: provider, then budget, then retries.
         let mut book = provider.book();
-        let Choice { key, .. } = self.look(&mut book, found, provider, claim, now, wall)?;
+        let Choice { key, .. } = self.look(&mut book, found, provider, claim, place, now, wall)?;
         let price = self.price(found);
         let reservation = self.reserve(price, claim, wall)?;
         let drawn = match self.draw(claim, now) {
@@ -64,20 +77,26 @@ impl Guard {
                 return Err(denied);
             }
         };
-        let (turns, share) = book.enter(found.model, key, claim.tokens(), now);
+        let (turns, shares) = book.enter(found.model, key, claim.tokens(), now);
+        if let Some(rank) = place {
+            book.line.serve(rank);
+            book.line.call_first();
+        }
         drop(book);
         let worst_case = price.map(|price| worst_case(price, claim));
         let guard = Arc::clone(self);
-        Ok(Permit::new(Lease { guard, target, key, turns, share, price, worst_case, reservation, drawn }))
+        Ok(Permit::new(Lease { guard, target, key, turns, shares, price, worst_case, reservation, drawn }))
     }
 
     /// Whether and with which key a request may be sent: `admit` without taking anything.
+    #[expect(clippy::too_many_arguments, reason = "all that a request is held against")]
     fn look(
         &self,
         book: &mut Book,
         target: &Target,
         provider: &Provider,
         claim: &Claim,
+        place: Option<Rank>,
         now: Moment,
         wall: Timestamp,
     ) -> Result<Choice, Denied> {
@@ -94,7 +113,7 @@ impl Guard {
         }
         self.check_load(claim.kind, now)?;
         let choice = book.choose_key(target.model, now, claim.urgency())?;
-        match book.limits.wait(claim.tokens(), now) {
+        match book.wait(target.model, claim.tokens(), place, now) {
             Some(wait) => Err(Denied::Limited(wait)),
             None => Ok(choice),
         }

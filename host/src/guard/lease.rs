@@ -8,10 +8,10 @@ use jiff::Timestamp;
 
 use super::budget::Reservation;
 use super::claim::AttemptKind;
-use super::limits::{Allowance, Share};
 use super::period::{BudgetAlert, Certainty};
 use super::provider::{Book, Provider};
 use super::retry_budget::Drawn;
+use super::shares::{Shares, Used};
 use super::slot::{Role, Turns};
 use super::target::Target;
 use super::{Guard, locked};
@@ -29,7 +29,7 @@ pub(super) struct Lease {
     pub(super) target: TargetId,
     pub(super) key: usize,
     pub(super) turns: Turns,
-    pub(super) share: Share,
+    pub(super) shares: Shares,
     pub(super) price: Option<Price>,
     pub(super) worst_case: Option<NanoUsd>,
     pub(super) reservation: Option<Reservation>,
@@ -82,30 +82,21 @@ impl Lease {
         if let Some(drawn) = self.drawn.take() {
             self.guard.give_back(drawn);
         }
-        let share = self.share;
-        self.close(|book, lease, model| {
-            book.limits.undo(share);
-            lease.release(book, model);
-        });
+        // Undone as of the moment it was taken: the present one does not matter.
+        self.close(Used::Nothing, Moment::START, |book, lease, model| lease.release(book, model));
     }
 
     /// The attempt ended without news of the target.
     pub(super) fn abandon(mut self) -> Settled {
         let settled = self.post(Bill::WorstCase);
-        let share = self.share;
-        self.close(|book, lease, model| {
-            book.limits.leave(share);
-            lease.release(book, model);
-        });
+        self.close(Used::Unknown, Moment::START, |book, lease, model| lease.release(book, model));
         settled
     }
 
     /// The attempt was served.
     pub(super) fn serve(mut self, bill: Bill, quota_left: Option<f32>, now: Moment, wall: Timestamp) -> Settled {
         let settled = self.post(bill);
-        let share = self.share;
-        self.close(|book, lease, model| {
-            bill.settle_limits(&mut book.limits, share, now);
+        self.close(bill.used(), now, |book, lease, model| {
             if let Some(slot) = book.slot_mut(model, lease.key) {
                 slot.served(lease.turns, now);
             }
@@ -121,9 +112,8 @@ impl Lease {
     /// The attempt failed.
     pub(super) fn fail(mut self, failure: &Failure, bill: Bill, now: Moment, wall: Timestamp) -> Settled {
         let settled = self.post(bill);
-        let (kind, share) = (failure.kind, self.share);
-        self.close(|book, lease, model| {
-            bill.settle_limits(&mut book.limits, share, now);
+        let kind = failure.kind;
+        self.close(bill.used(), now, |book, lease, model| {
             if let Some(slot) = book.slot_mut(model, lease.key) {
                 slot.failed(kind, failure.retry_after, lease.turns, now);
             }
@@ -154,14 +144,21 @@ impl Lease {
         }
     }
 
-    /// Ends the attempt in its provider's book, and wakes those that waited for it as a probe.
-    fn close(self, end: impl FnOnce(&mut Book, &Self, usize)) {
+    /// A reply told what is left of the scarcest quota.
+    pub(super) fn quota_told(&self, left: f32, now: Moment) {
+        let Some((target, provider)) = self.place() else { return };
+        if let Some(model) = provider.book().models.get_mut(target.model) {
+            model.health.quota_told(left, now);
+        }
+    }
+
+    /// Ends the attempt in its provider's book, and wakes those that waited for it in line, or as a probe.
+    fn close(self, used: Used, now: Moment, end: impl FnOnce(&mut Book, &Self, usize)) {
         let Some((target, provider)) = self.place() else { return };
         let mut book = provider.book();
-        if let Some(model) = book.models.get_mut(target.model) {
-            model.in_flight = model.in_flight.saturating_sub(1);
-        }
+        book.end(target.model, self.shares, used, now);
         end(&mut book, &self, target.model);
+        book.line.call_first();
         drop(book);
         if self.turns.role == Role::Probe {
             provider.tell_probe_ended(target.model);
@@ -260,11 +257,12 @@ impl Bill {
         }
     }
 
-    fn settle_limits(self, limits: &mut Allowance, share: Share, now: Moment) {
+    /// What it comes to within the limits: what was sent was asked, also where nothing is charged.
+    fn used(self) -> Used {
         match self {
-            Self::Nothing => limits.settle(share, 0, now),
-            Self::Counted(usage) => limits.settle(share, usage.total(), now),
-            Self::WorstCase => limits.leave(share),
+            Self::Nothing => Used::Tokens(0),
+            Self::Counted(usage) => Used::Tokens(usage.total()),
+            Self::WorstCase => Used::Unknown,
         }
     }
 }

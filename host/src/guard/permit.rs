@@ -94,6 +94,13 @@ impl InFlight {
         }
     }
 
+    /// A reply's head is here and told what share (0 to 1) of its scarcest quota is left, however it goes on.
+    pub fn quota_told(&mut self, left: Option<f32>, now: Moment) {
+        if let (Some(lease), Some(left)) = (&mut self.lease, left) {
+            lease.quota_told(left, now);
+        }
+    }
+
     /// The answer is complete. `usage` is what the provider counted, `quota_left` the share (0 to 1) left of the scarcest
     /// quota its reply told of. `wall` is for people.
     pub fn served(mut self, usage: Option<Usage>, quota_left: Option<f32>, now: Moment, wall: Timestamp) -> Settled {

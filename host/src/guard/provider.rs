@@ -1,6 +1,7 @@
 //! What the guard keeps of one provider: one lock around its keys, breakers, cooldowns, limits and health.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use url::Url;
@@ -8,7 +9,9 @@ use url::Url;
 use super::denied::{Denied, Disabled};
 use super::health::Health;
 use super::keys::KeyRing;
-use super::limits::{Allowance, Share};
+use super::limits::{Ahead, Allowance};
+use super::line::{Line, Rank};
+use super::shares::{Shares, Used};
 use super::slot::{Slot, Turns};
 use super::turn::Urgency;
 use crate::clock::Moment;
@@ -45,7 +48,8 @@ pub(super) enum Access {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Rules {
     pub(super) base_url: Url,
-    limits: Limits,
+    pub(super) limits: Limits,
+    pub(super) limits_of_models: Vec<Limits>,
     breaker: BreakerConfig,
     cooldown: CooldownConfig,
 }
@@ -60,16 +64,19 @@ pub(super) struct Book {
     scope: BreakerScope,
     pub(super) models: Vec<ModelBook>,
     pub(super) health: Health,
-    pub(super) limits: Allowance,
+    limits: Allowance,
+    /// Those who wait for their turn within the limits.
+    pub(super) line: Line,
 }
 
 /// What is kept of one model.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct ModelBook {
     /// The provider said it does not have it.
     pub(super) is_unknown: bool,
     pub(super) in_flight: u32,
     pub(super) health: Health,
+    limits: Allowance,
 }
 
 /// The key a request would be sent with.
@@ -90,6 +97,10 @@ impl Provider {
             BreakerScope::Model => settings.model_ids().count(),
             BreakerScope::Provider => 1,
         };
+        let chat = settings.models.iter().map(|model| model.limits);
+        let limits_of_models: Vec<Limits> =
+            chat.chain(settings.embedding_models.iter().map(|_| Limits::default())).collect();
+        let queue_size = settings.limits.queue_size.unwrap_or(Limits::QUEUE_SIZE);
         let ring = KeyRing::new(keys.len());
         let places = keys.len().max(1);
         let book = Book {
@@ -97,9 +108,10 @@ impl Provider {
             slots: vec![Slot::new(config.breaker, config.cooldown); lanes * places],
             places,
             scope: config.breaker.scope,
-            models: vec![ModelBook::default(); settings.model_ids().count()],
+            models: limits_of_models.iter().map(ModelBook::new).collect(),
             health: Health::default(),
-            limits: Allowance::new(settings.limits),
+            limits: Allowance::of_provider(&settings.limits),
+            line: Line::new(usize::try_from(queue_size).unwrap_or(usize::MAX)),
         };
         Self {
             name: name.into(),
@@ -109,6 +121,7 @@ impl Provider {
             rules: Rules {
                 base_url: settings.base_url.clone(),
                 limits: settings.limits,
+                limits_of_models,
                 breaker: config.breaker,
                 cooldown: config.cooldown,
             },
@@ -139,6 +152,17 @@ impl Provider {
     pub(super) fn probe(&self, model: usize) -> Option<&Notify> {
         // With one lane for all models there is one notice for all of them.
         self.probes.get(model).or_else(|| self.probes.first())
+    }
+}
+
+impl ModelBook {
+    /// Goes on with what was used of the same limits.
+    pub(super) fn take_over_limits(&mut self, before: &Self) {
+        self.limits = before.limits.taken_over();
+    }
+
+    fn new(limits: &Limits) -> Self {
+        Self { is_unknown: false, in_flight: 0, health: Health::default(), limits: Allowance::of_provider(limits) }
     }
 }
 
@@ -207,15 +231,56 @@ impl Book {
         overruled.ok_or(soonest.unwrap_or(Denied::Disabled(Disabled::KeysRejected)))
     }
 
+    /// How long until the limits let a request to the model through; `None` is now. A request in line waits for those before it,
+    /// any other one for all who are in line.
+    pub(super) fn wait(&mut self, model: usize, tokens: u64, place: Option<Rank>, now: Moment) -> Option<Duration> {
+        let ahead = match place {
+            _ if self.line.len() == 0 => Ahead::default(),
+            None => self.line.all(),
+            Some(rank) => {
+                let models = &mut self.models;
+                let mut is_held_up = |other: usize| {
+                    let limits = models.get_mut(other).filter(|_| other != model).map(|book| &mut book.limits);
+                    limits.is_some_and(|limits| limits.wait_behind(Ahead::default(), 1, now).is_some())
+                };
+                self.line.ahead_of(rank, &mut is_held_up)
+            }
+        };
+        let of_model =
+            self.models.get_mut(model).and_then(|book| book.limits.wait_behind(Ahead::default(), tokens, now));
+        self.limits.wait_behind(ahead, tokens, now).max(of_model)
+    }
+
+    /// How long a newcomer would have to wait in line at the least.
+    pub(super) fn wait_for_sure(&mut self, model: usize, now: Moment) -> Option<Duration> {
+        let of_model = self.models.get_mut(model).and_then(|book| book.limits.wait_for_sure(Ahead::default(), now));
+        self.limits.wait_for_sure(Ahead::default(), now).max(of_model)
+    }
+
     /// Lets a request in that has chosen its key.
-    pub(super) fn enter(&mut self, model: usize, key: usize, tokens: u64, now: Moment) -> (Turns, Share) {
+    pub(super) fn enter(&mut self, model: usize, key: usize, tokens: u64, now: Moment) -> (Turns, Shares) {
         self.keys.taken(key);
-        if let Some(of_model) = self.models.get_mut(model) {
-            of_model.in_flight = of_model.in_flight.saturating_add(1);
-        }
+        let of_model = self.models.get_mut(model).map(|book| {
+            book.in_flight = book.in_flight.saturating_add(1);
+            book.limits.take(tokens, now)
+        });
         // A key that was chosen has a slot; without one there would be nobody to wait for.
         let turns = self.slot_mut(model, key).map(Slot::enter).unwrap_or_default();
-        (turns, self.limits.take(tokens, now))
+        (turns, Shares { of_provider: self.limits.take(tokens, now), of_model })
+    }
+
+    /// A request that was let in has ended.
+    pub(super) fn end(&mut self, model: usize, shares: Shares, used: Used, now: Moment) {
+        used.end(&mut self.limits, shares.of_provider, now);
+        if let Some(book) = self.models.get_mut(model) {
+            book.in_flight = book.in_flight.saturating_sub(1);
+            shares.of_model.into_iter().for_each(|share| used.end(&mut book.limits, share, now));
+        }
+    }
+
+    /// Goes on with what was used of the same limits.
+    pub(super) fn take_over_limits(&mut self, before: &Self) {
+        self.limits = before.limits.taken_over();
     }
 
     /// Rejected keys and unknown models may be tried again.

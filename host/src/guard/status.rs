@@ -22,6 +22,8 @@ pub struct ProviderStatus {
     pub state: ProviderState,
     /// The state in a word: healthy, rate limited, failed or unavailable.
     pub verdict: Verdict,
+    /// Requests in line for their turn within its limits.
+    pub waiting: u32,
     /// All its attempts.
     pub health: HealthStatus,
     /// Its models in declared order.
@@ -237,6 +239,7 @@ pub(super) fn provider_status(provider: &Provider, now: Moment, wall: Timestamp)
         provider: Arc::clone(&provider.name),
         verdict: state.verdict(),
         state,
+        waiting: book.line.all().requests,
         health: HealthStatus::of(&book.health, now),
         keys: keys.collect(),
         models,

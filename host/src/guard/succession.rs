@@ -13,8 +13,8 @@ impl Guard {
     /// Takes over from the guard of the configuration before: cooldowns, breakers, health, limits and what is spent.
     ///
     /// A provider whose settings are the same is shared with the old guard, so that requests still under way there count here,
-    /// too; of one whose keys, models or limits have changed, each key's rests at each model are taken over. Rejected keys and
-    /// unknown models get another chance: somebody may have mended them.
+    /// too; of one whose keys, models or limits have changed, each key's rests at each model are taken over, and what was used of
+    /// limits that are the same. Rejected keys and unknown models get another chance: somebody may have mended them.
     #[must_use]
     pub fn succeeding(mut self, old: &Self) -> Self {
         for new in &mut self.providers {
@@ -67,10 +67,17 @@ impl Provider {
     fn inherit(&self, old: &Self) {
         let (mut book, before) = (self.book(), old.book());
         book.health = before.health.clone();
+        // A provider does not forget what it was asked because somebody has changed something else about it.
+        if self.rules.limits == old.rules.limits {
+            book.take_over_limits(&before);
+        }
         for (model, name) in self.models.iter().enumerate() {
             let Some(model_before) = old.models.iter().position(|before| before == name) else { continue };
             if let (Some(new), Some(before)) = (book.models.get_mut(model), before.models.get(model_before)) {
                 new.health = before.health.clone();
+                if self.rules.limits_of_models.get(model) == old.rules.limits_of_models.get(model_before) {
+                    new.take_over_limits(before);
+                }
             }
             for (place, key) in self.keys.iter().enumerate() {
                 let Some(place_before) = old.keys.iter().position(|before| is_same_key(key, before)) else { continue };
@@ -102,7 +109,7 @@ mod tests {
     use super::*;
     use crate::clock::Moment;
     use crate::config::{BudgetConfig, Config, ProviderConfig};
-    use crate::guard::ProviderState;
+    use crate::guard::{Claim, ProviderState};
     use crate::types::{FailureKind, NanoUsd};
 
     const NOW: Moment = Moment::START;
@@ -158,6 +165,23 @@ mod tests {
         let new = Guard::new(&config(&[("a", limited)])).succeeding(&old);
 
         assert_eq!(new.status(later, WALL)[0].state, ProviderState::Available, "the next request probes");
+    }
+
+    #[test]
+    fn goes_on_counting_what_was_asked_of_a_provider_that_has_another_model_now() {
+        let mut limited = provider();
+        limited.limits.rpm = Some(1);
+        limited.limits.concurrent = Some(1);
+        let old = Arc::new(Guard::new(&config(&[("a", limited.clone())])));
+        let _under_way = old.admit(TargetId(0), &Claim::default(), NOW, WALL).unwrap().dispatch(NOW);
+
+        let new = Guard::new(&config(&[("a", limited.with_model("other"))])).succeeding(&old);
+
+        let wait = |seconds| {
+            let now = NOW + Duration::from_secs(seconds);
+            new.state(TargetId(1), &Claim::default(), now, WALL).standing.wait_ms()
+        };
+        assert_eq!([wait(1), wait(60)], [Some(59_000), Some(0)]);
     }
 
     #[test]

@@ -19,7 +19,9 @@ pub fn quota_left(headers: &HeaderMap) -> Option<f32> {
 /// The name of the header that goes with this one: `x-ratelimit-remaining-tokens` with `x-ratelimit-limit-tokens`. The
 /// window a name ends in goes along with it.
 pub(super) fn counterpart(name: &str, part: &str, other: &str) -> Option<String> {
-    if !name.contains("ratelimit") || !name.split('-').any(|piece| piece == part) {
+    // Together tells of its tokens as `x-tokenlimit-remaining`.
+    let is_of_limit = name.contains("ratelimit") || name.contains("tokenlimit");
+    if !is_of_limit || !name.split('-').any(|piece| piece == part) {
         return None;
     }
     let pieces: Vec<&str> = name.split('-').map(|piece| if piece == part { other } else { piece }).collect();
@@ -77,6 +79,8 @@ mod tests {
             ("x-ratelimit-limit-tokens-minute", "x-ratelimit-remaining-tokens-minute"),
             ("x-ratelimitbysize-limit-month", "x-ratelimitbysize-remaining-month"),
             ("ratelimit-limit", "ratelimit-remaining"),
+            ("x-tokenlimit-limit", "x-tokenlimit-remaining"),
+            ("x-ratelimit-limit-tokens-prompt", "x-ratelimit-remaining-tokens-prompt"),
         ] {
             assert_eq!(left(&[(limit, "8"), (remaining, "2")]), Some(0.25), "{limit}");
         }
@@ -84,6 +88,52 @@ mod tests {
             left(&[("ratelimit", "\"api\";r=250;t=295"), ("ratelimit-policy", "\"api\";q=1000;w=300")]),
             Some(0.25)
         );
+    }
+
+    /// The headers of whole replies, as providers were seen to send them.
+    #[test]
+    fn reads_what_real_providers_send() {
+        let openai: &[(&'static str, &str)] = &[
+            ("x-ratelimit-limit-requests", "10000"),
+            ("x-ratelimit-limit-tokens", "200000"),
+            ("x-ratelimit-remaining-requests", "9999"),
+            ("x-ratelimit-remaining-tokens", "150000"),
+            ("x-ratelimit-reset-requests", "8.64s"),
+            ("x-ratelimit-reset-tokens", "15ms"),
+        ];
+        let groq: &[(&'static str, &str)] = &[
+            ("x-ratelimit-limit-requests", "14400"),
+            ("x-ratelimit-limit-tokens", "6000"),
+            ("x-ratelimit-remaining-requests", "144"),
+            ("x-ratelimit-remaining-tokens", "5900"),
+            ("x-ratelimit-reset-requests", "2m59.56s"),
+            ("x-ratelimit-reset-tokens", "7.66s"),
+        ];
+        let anthropic: &[(&'static str, &str)] = &[
+            ("anthropic-ratelimit-requests-limit", "50"),
+            ("anthropic-ratelimit-requests-remaining", "49"),
+            ("anthropic-ratelimit-requests-reset", "2025-01-01T00:00:01Z"),
+            ("anthropic-ratelimit-output-tokens-limit", "8000"),
+            ("anthropic-ratelimit-output-tokens-remaining", "2000"),
+        ];
+        let cerebras: &[(&'static str, &str)] = &[
+            ("x-ratelimit-limit-requests-day", "14400"),
+            ("x-ratelimit-remaining-requests-day", "14399"),
+            ("x-ratelimit-limit-tokens-minute", "60000"),
+            ("x-ratelimit-remaining-tokens-minute", "30000"),
+            ("x-ratelimit-reset-tokens-minute", "31.2"),
+        ];
+        let together: &[(&'static str, &str)] = &[
+            ("x-ratelimit-limit", "60"),
+            ("x-ratelimit-remaining", "59"),
+            ("x-ratelimit-reset", "1"),
+            ("x-tokenlimit-limit", "60000"),
+            ("x-tokenlimit-remaining", "600"),
+        ];
+
+        let left = [openai, groq, anthropic, cerebras, together].map(left);
+
+        assert_eq!(left, [0.75, 0.01, 0.25, 0.5, 0.01].map(Some));
     }
 
     #[test]

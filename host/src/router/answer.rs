@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use crate::cache::{KeptReply, KeptWords};
 use crate::types::{NanoUsd, RequestId, TargetName, Usage};
 
 use super::chunk::FALLBACK_TEXT;
@@ -28,6 +29,8 @@ pub struct Answer {
     pub attempts: u32,
     /// Which strategy decided.
     pub strategy: Arc<str>,
+    /// Whether it was kept from an equal request: nobody was asked, and it costs nothing. `usage` is what it took then.
+    pub from_cache: bool,
     /// From the request's start to the end of the reply.
     pub took: Duration,
     /// The reply as the provider sent it, byte for byte.
@@ -42,7 +45,7 @@ impl Answer {
     }
 
     /// The reply in OpenAI's shape with `provider`, `cost` (US dollars, as a number), `attempts`, `strategy` and `backstop_id`
-    /// added, and `degraded` where it is; `usage` and every other field are the provider's.
+    /// added, and `degraded` or `cached` where it is; `usage` and every other field are the provider's.
     #[must_use]
     pub fn to_json(&self) -> Value {
         let mut reply = serde_json::from_slice(&self.body).unwrap_or_else(|_| json!({}));
@@ -52,6 +55,9 @@ impl Answer {
             fields.insert("attempts".into(), json!(self.attempts));
             fields.insert("strategy".into(), json!(&*self.strategy));
             fields.insert("backstop_id".into(), json!(self.id));
+            if self.from_cache {
+                fields.insert("cached".into(), json!(true));
+            }
             if self.is_degraded() {
                 fields.insert("degraded".into(), json!(true));
             }
@@ -69,8 +75,27 @@ impl Answer {
             cost: None,
             attempts: journey.story.attempts_made(),
             strategy: Arc::clone(&journey.route.decider().name),
+            from_cache: false,
             took: journey.story.elapsed(),
             body: Bytes::new(),
+        }
+    }
+
+    /// A reply that was kept, given again.
+    pub(super) fn of_kept(mut journey: Journey, reply: &KeptReply) -> Self {
+        journey.end_cached(reply);
+        let body = match &reply.words {
+            KeptWords::Whole(body) => body.clone(),
+            KeptWords::Events(_) => Bytes::new(),
+        };
+        Self {
+            text: reply.text.clone(),
+            target: Some(Arc::clone(&reply.target)),
+            usage: reply.usage,
+            cost: Some(NanoUsd::ZERO),
+            from_cache: true,
+            body,
+            ..Self::empty(&journey)
         }
     }
 

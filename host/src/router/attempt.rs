@@ -56,11 +56,13 @@ struct Opening {
 struct Undone {
     failure: Failure,
     was_sent: bool,
+    /// What its head told of the quota.
+    quota_left: Option<f32>,
 }
 
 impl From<Failure> for Undone {
     fn from(failure: Failure) -> Self {
-        Self { failure, was_sent: true }
+        Self { failure, was_sent: true, quota_left: None }
     }
 }
 
@@ -152,15 +154,17 @@ impl Router {
         let Departing { call, mut flight, line, plan, target, id, sent, deadline, limits } = departing;
         let exchanged = match call {
             Ok(call) => self.exchange::<S>(call, line, &limits).await,
-            Err(failure) => Err(Undone { failure, was_sent: false }),
+            Err(failure) => Err(Undone { failure, was_sent: false, quota_left: None }),
         };
         let now = self.clock.now();
         let outcome = match exchanged {
             Ok((received, quota_left)) => {
                 flight.first_token(S::began(&received, now));
+                flight.quota_told(quota_left, now);
                 Ok(Served { received, flight, quota_left, plan, target, id, sent, limits })
             }
-            Err(Undone { failure, was_sent }) => {
+            Err(Undone { failure, was_sent, quota_left }) => {
+                flight.quota_told(quota_left, now);
                 // A request that has run out of its own time says nothing about the provider.
                 let settled = match was_sent {
                     true if now >= deadline => flight.abandoned(),
@@ -181,17 +185,22 @@ impl Router {
     ) -> Result<(S::Received, Option<f32>), Undone> {
         let clock = &*self.clock;
         let sent = limits.first_token.bound(clock, self.transport.send(call)).await?;
-        let reply = sent.map_err(|error| Undone { was_sent: error.was_sent(), failure: error.failure() })?;
+        let reply =
+            sent.map_err(|error| Undone { was_sent: error.was_sent(), failure: error.failure(), quota_left: None })?;
         let quota_left = quota_left(&reply.headers);
         let Opening { protocol, key, reading, seam } = line;
         let line = Line { protocol, status: reply.status, headers: reply.headers, key, reading, seam };
         if !line.head(clock).is_success() {
-            return Err(read_error(clock, limits, &line, reply.body).await.into());
+            let failure = read_error(clock, limits, &line, reply.body).await;
+            return Err(Undone { failure, was_sent: true, quota_left });
         }
         if let Some(coding) = line.head(clock).coding() {
             return Err(coded(&coding).with_status(line.status).into());
         }
-        Ok((S::receive(clock, limits, line, reply.body).await?, quota_left))
+        match S::receive(clock, limits, line, reply.body).await {
+            Ok(received) => Ok((received, quota_left)),
+            Err(failure) => Err(Undone { failure, was_sent: true, quota_left }),
+        }
     }
 }
 

@@ -96,6 +96,7 @@ impl Router {
     ) -> Result<Embeddings, RouteError> {
         let choice = self.choose_embedding(&request)?;
         let mut journey = self.set_off(Asked::Embeddings(request), Embedded::STREAMING, choice, observer);
+        self.guard.begin(self.clock.now());
         match journey.travel::<Embedded>().await {
             Ok(served) => Ok(journey.arrive_with_vectors(served)),
             Err(error) => {

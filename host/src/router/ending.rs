@@ -22,6 +22,8 @@ impl Journey {
     /// What it comes to when nobody has served the request.
     pub(super) fn exhausted(&mut self) -> RouteError {
         let now = self.router.clock.now();
+        // What was waited for in vain is limited all the same, and until when is worth knowing.
+        self.waited_for.clear();
         let states = self.states(now, NanoUsd::ZERO);
         let waits = states.iter().filter_map(|state| state.standing.wait_ms()).filter(|ms| *ms > 0);
         let retry_after = waits.min().map(|ms| Duration::from_millis(ms.into()));

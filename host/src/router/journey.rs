@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::accounting::About;
 use crate::clock::{Moment, whole_ms};
-use crate::guard::{AttemptKind, Denied};
+use crate::guard::{AttemptKind, Claim, Denied, Place};
 use crate::types::{
     Again, AlertKind, Ask, AttemptPlan, CandidateRecord, Elsewhere, Event, Failure, FailureKind, NanoUsd, Needs,
     PastAttempt, Standing, Verdict,
@@ -17,6 +17,7 @@ use super::eligibility::Eligibility;
 use super::endpoint::Endpoint;
 use super::leave::{Failed, Leave};
 use super::legs::Legs;
+use super::refused::Refused;
 use super::route::Route;
 use super::seat::Seat;
 use super::story::Story;
@@ -46,6 +47,8 @@ pub(super) struct Journey {
     pub(super) spent: NanoUsd,
     /// What the caller has of an answer that broke off: another target goes on from there.
     pub(super) sent: Option<Transcript>,
+    /// Seats whose provider's line the request has waited in, in vain.
+    pub(super) waited_for: Vec<u32>,
     used_keys: Vec<String>,
     other_key: Option<AttemptPlan>,
 }
@@ -57,17 +60,6 @@ pub(super) enum Onward {
     Anywhere,
     /// Every other target would say the same, or may not be asked.
     Nowhere,
-}
-
-/// Why an attempt the strategy chose is not made.
-#[derive(Debug)]
-pub(super) enum Refused {
-    /// The request itself rules the target out.
-    Unfit(Standing),
-    /// The only key left has had its turn in this request.
-    NoFreshKey,
-    /// The guard does not admit it.
-    Guard(Denied),
 }
 
 impl Journey {
@@ -92,6 +84,7 @@ impl Journey {
             past: Vec::new(),
             spent: NanoUsd::ZERO,
             sent: None,
+            waited_for: Vec::new(),
             used_keys: Vec::new(),
             other_key: None,
             decisions: 0,
@@ -154,38 +147,57 @@ impl Journey {
             return;
         }
         let wait = Duration::from_millis(plan.after_ms.into());
-        self.story.tell(Event::Waiting { target: Arc::clone(&seat.name), wait });
+        self.story.tell(Event::Waiting { target: Arc::clone(&seat.name), wait, ahead: None });
         let until = (self.router.clock.now() + wait).min(self.deadline);
         self.router.clock.sleep_until(until).await;
     }
 
-    /// Asks the guard for leave to send, beside those under way.
-    pub(super) fn admit<R>(&mut self, plan: &AttemptPlan, legs: &Legs<R>) -> Result<Leave, Refused> {
+    /// Asks the guard for leave to send, beside those under way; in its turn, where the request has a place in line.
+    pub(super) fn admit<R>(
+        &mut self,
+        plan: &AttemptPlan,
+        legs: &Legs<R>,
+        place: Option<&Place>,
+    ) -> Result<Leave, Refused> {
         let seat = self.route.roster.get(plan.target as usize).cloned();
         let router = Arc::clone(&self.router);
-        let reachable = seat.and_then(|seat| Some((router.endpoint(&seat)?, seat)));
-        let Some((endpoint, seat)) = reachable else { return Err(Refused::Unfit(Standing::Disabled)) };
+        let reachable = seat.filter(|seat| router.endpoint(seat).is_some());
+        let Some(seat) = reachable else { return Err(Refused::Unfit(Standing::Disabled)) };
         if let Some(standing) = self.eligibility.standing(plan.target as usize, &seat.roster) {
             return Err(Refused::Unfit(standing));
         }
-        let last = self.past.iter().rfind(|past| past.target == plan.target).map(|past| past.failure);
-        // The same request with another account's key is no retry.
-        let needs_other_key = last.is_some_and(|failure| failure.again() == Again::OtherKey);
-        let has_other_key = last.is_some_and(wants_other_key) && self.has_fresh_key(endpoint);
-        let kind = match last {
-            _ if !legs.is_empty() => AttemptKind::Hedge,
-            Some(_) if !has_other_key => AttemptKind::Retry,
-            Some(_) | None => AttemptKind::Plain,
-        };
-        let claim = self.claim(&seat, kind, legs.worst_case());
+        let needs_other_key = self.last_failure_at(plan).is_some_and(|failure| failure.again() == Again::OtherKey);
+        let claim = self.claim_of_attempt(plan, &seat, legs);
         let (now, wall) = (router.clock.now(), router.clock.wall());
-        let permit = router.guard.admit(seat.target, &claim, now, wall).map_err(Refused::Guard)?;
+        let admitted = match place {
+            Some(place) => place.admit(&claim, now, wall),
+            None => router.guard.admit(seat.target, &claim, now, wall),
+        };
+        let permit = admitted.map_err(Refused::Guard)?;
         let key = permit.key().map(|key| key.name.clone());
         if needs_other_key && key.as_ref().is_none_or(|key| self.used_keys.contains(key)) {
             return Err(Refused::NoFreshKey);
         }
         self.used_keys.extend(key);
         Ok(Leave { permit, seat })
+    }
+
+    /// What the attempt asks of the guard.
+    pub(super) fn claim_of_attempt<R>(&self, plan: &AttemptPlan, seat: &Seat, legs: &Legs<R>) -> Claim {
+        let last = self.last_failure_at(plan);
+        // The same request with another account's key is no retry.
+        let fresh_key = || self.router.endpoint(seat).is_some_and(|endpoint| self.has_fresh_key(endpoint));
+        let has_other_key = last.is_some_and(wants_other_key) && fresh_key();
+        let kind = match last {
+            _ if !legs.is_empty() => AttemptKind::Hedge,
+            Some(_) if !has_other_key => AttemptKind::Retry,
+            Some(_) | None => AttemptKind::Plain,
+        };
+        self.claim(seat, kind, legs.worst_case())
+    }
+
+    fn last_failure_at(&self, plan: &AttemptPlan) -> Option<FailureKind> {
+        self.past.iter().rfind(|past| past.target == plan.target).map(|past| past.failure)
     }
 
     /// Tells why an attempt is not made, and waits where the strategy chose to wait for another request's probe.
@@ -287,24 +299,4 @@ impl Journey {
 /// Whether a failure is the key's rather than the target's, so that another key may do at once.
 fn wants_other_key(kind: FailureKind) -> bool {
     kind == FailureKind::RateLimited || kind.again() == Again::OtherKey
-}
-
-impl Refused {
-    fn standing(&self) -> Standing {
-        match self {
-            Self::Unfit(standing) => *standing,
-            Self::NoFreshKey => Standing::Spent,
-            Self::Guard(denied) => denied.standing(),
-        }
-    }
-}
-
-impl std::fmt::Display for Refused {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Unfit(standing) => write!(f, "{} for this request", standing.name()),
-            Self::NoFreshKey => f.write_str("its keys have had their turns"),
-            Self::Guard(denied) => write!(f, "{denied}"),
-        }
-    }
 }

@@ -8,9 +8,12 @@ mod decider;
 mod seat;
 mod travel;
 mod journey;
+mod cached;
+mod line;
 mod question;
 mod eligibility;
 mod leave;
+mod refused;
 mod served;
 mod legs;
 mod outgoing;
@@ -37,6 +40,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use crate::accounting::Accounts;
+use crate::cache::{Claim, ReplyCache};
 use crate::clock::Clock;
 use crate::config::{GenerationDefaults, Purpose};
 use crate::guard::{Guard, Target};
@@ -46,6 +50,7 @@ use crate::types::{ChatRequest, Needs, Observer, Outcome, RequestId, RequestReco
 
 use asked::Asked;
 use attempt::{Shape, Whole};
+use cached::LookedUp;
 use choice::{Choice, nearest};
 use journey::Journey;
 use relay::Streamed;
@@ -84,6 +89,8 @@ pub struct Router {
     pub purposes: IndexMap<String, Purpose>,
     /// Generation settings for everyone who says nothing.
     pub defaults: GenerationDefaults,
+    /// The replies that are kept, where any are.
+    pub cache: Option<Arc<ReplyCache>>,
     /// Counts requests.
     pub sequence: Arc<AtomicU64>,
 }
@@ -99,12 +106,20 @@ impl Router {
         observer: Option<Arc<dyn Observer>>,
     ) -> Result<Answer, RouteError> {
         let mut journey = self.depart(request, Whole::STREAMING, observer)?;
+        let claim = match journey.look_up().await {
+            LookedUp::Kept(reply) => return Ok(Answer::of_kept(journey, &reply)),
+            LookedUp::Ask(claim) => claim,
+        };
+        self.guard.begin(self.clock.now());
         match journey.travel::<Whole>().await {
-            Ok(served) => Ok(journey.arrive(served)),
-            Err(error) => match journey.end_failed(&error) {
-                Some(text) => Ok(Answer::of_fallback_text(&journey, text)),
-                None => Err(error),
-            },
+            Ok(served) => Ok(journey.arrive(served, claim)),
+            Err(error) => {
+                claim.into_iter().for_each(Claim::fail);
+                match journey.end_failed(&error) {
+                    Some(text) => Ok(Answer::of_fallback_text(&journey, text)),
+                    None => Err(error),
+                }
+            }
         }
     }
 
@@ -118,12 +133,20 @@ impl Router {
         observer: Option<Arc<dyn Observer>>,
     ) -> Result<AnswerStream, RouteError> {
         let mut journey = self.depart(request, Streamed::STREAMING, observer)?;
+        let claim = match journey.look_up().await {
+            LookedUp::Kept(reply) => return Ok(AnswerStream::of_kept(journey, reply)),
+            LookedUp::Ask(claim) => claim,
+        };
+        self.guard.begin(self.clock.now());
         match journey.travel::<Streamed>().await {
-            Ok(served) => Ok(AnswerStream::of_provider(journey, served)),
-            Err(error) => match journey.end_failed(&error) {
-                Some(text) => Ok(AnswerStream::of_fallback_text(&journey, &text)),
-                None => Err(error),
-            },
+            Ok(served) => Ok(AnswerStream::of_provider(journey, served, claim)),
+            Err(error) => {
+                claim.into_iter().for_each(Claim::fail);
+                match journey.end_failed(&error) {
+                    Some(text) => Ok(AnswerStream::of_fallback_text(&journey, &text)),
+                    None => Err(error),
+                }
+            }
         }
     }
 
@@ -147,7 +170,6 @@ impl Router {
         choice: Choice,
         observer: Option<Arc<dyn Observer>>,
     ) -> Journey {
-        self.guard.begin(self.clock.now());
         let started = self.clock.wall();
         let record = RequestRecord {
             id: RequestId::new(started, [self.random.next(), self.random.next()]),

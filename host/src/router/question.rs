@@ -65,6 +65,7 @@ impl Journey {
                 state
             })
             .collect();
+        self.hold_back_those_waited_for(&mut states);
         self.hold_back_unnamed(&mut states);
         self.hold_back_those_who_begin_anew(&mut states);
         states

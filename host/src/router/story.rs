@@ -110,6 +110,16 @@ impl Story {
         self.end(Outcome::Served);
     }
 
+    /// Enters the request as answered from the cache: nobody was asked, and it costs nothing.
+    pub(super) fn end_cached(&mut self, target: &Arc<TargetName>, age: Duration) {
+        self.tell(Event::FromCache { target: Arc::clone(target), age });
+        if let Some(record) = &mut self.record {
+            record.served_by = Some(Arc::clone(target));
+            record.cost = Some(NanoUsd::ZERO);
+        }
+        self.end(Outcome::Cached);
+    }
+
     /// Enters the request as one that nobody has answered, or not in full.
     pub(super) fn fail(&mut self, error: Option<ErrorKind>, outcome: Outcome) {
         if let Some(record) = &mut self.record {
@@ -143,7 +153,9 @@ fn log(event: &Event, id: RequestId) {
         }
         Event::StrategyFault { message } => tracing::warn!(id, "strategy fault: {message}"),
         Event::Denied { target, why, .. } => tracing::debug!(id, %target, "not admitted: {why}"),
-        Event::Waiting { target, wait } => tracing::debug!(id, %target, wait_ms = wait.as_millis(), "waiting"),
+        Event::Waiting { target, wait, ahead } => {
+            tracing::debug!(id, %target, wait_ms = wait.as_millis(), ahead, "waiting");
+        }
         Event::Attempting { target, attempt, .. } => tracing::debug!(id, %target, attempt, "attempting"),
         Event::Served { target, took } => tracing::debug!(id, %target, took_ms = took.as_millis(), "served"),
         Event::Decided { verdict, reason, .. } => tracing::debug!(id, verdict, reason, "decided"),
@@ -152,6 +164,8 @@ fn log(event: &Event, id: RequestId) {
         }
         Event::Adapted { target, notes } => tracing::debug!(id, %target, "adapted: {}", notes.join("; ")),
         Event::Resuming { target, goes_on } => tracing::debug!(id, %target, goes_on, "resuming"),
+        Event::Joined => tracing::debug!(id, "waiting for an equal request's answer"),
+        Event::FromCache { target, age } => tracing::debug!(id, %target, age_ms = age.as_millis(), "from the cache"),
         Event::Completed { target, took, .. } => tracing::debug!(id, %target, took_ms = took.as_millis(), "completed"),
     }
 }

@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use futures_util::Stream;
 
+use crate::cache::{Claim, KeptReply};
 use crate::config::OnInterrupt;
 use crate::types::{ErrorKind, Failure, FailureKind, NanoUsd, Outcome, RequestId, TargetName, Usage};
 
+use super::cached::{Keeping, Replay};
 use super::chunk::{Chunk, fallback_chunk};
 use super::journey::{Journey, Onward};
 use super::relay::{Relay, Streamed};
@@ -33,12 +35,16 @@ pub struct AnswerStream {
     pub finish_reason: Option<String>,
     /// What it cost, where the price is known; set after the last chunk.
     pub cost: Option<NanoUsd>,
+    /// Whether it was kept from an equal request: nobody was asked, and it costs nothing. `usage` is what it took then.
+    pub from_cache: bool,
     source: Source,
     router: Arc<Router>,
     /// What has been given to the caller: another target goes on from there. `None` where nobody may, or it is too long to keep.
     sent: Option<Transcript>,
     /// Who broke off first, and why: what the caller is told where nobody could go on.
     broken: Option<(Arc<TargetName>, Failure)>,
+    /// What is to be kept of it, where it may be.
+    keeping: Option<Keeping>,
 }
 
 /// Where the chunks come from.
@@ -47,6 +53,7 @@ enum Source {
     /// Another target is being found for the rest.
     Rescue(Pin<Box<dyn Future<Output = Rescued> + Send>>),
     FallbackText(Chunk),
+    Kept(Replay),
     Ended,
 }
 
@@ -72,10 +79,23 @@ enum Read {
 }
 
 impl AnswerStream {
-    pub(super) fn of_provider(journey: Journey, served: Served<Relay>) -> Self {
+    pub(super) fn of_provider(journey: Journey, served: Served<Relay>, claim: Option<Claim>) -> Self {
         let target = Some(Arc::clone(&served.target));
-        let stream = Self::new(&journey, target, Source::Ended);
+        let stream = Self { keeping: claim.map(Keeping::new), ..Self::new(&journey, target, Source::Ended) };
         Self { source: Source::Provider(Box::new(Flow { served, journey })), ..stream }
+    }
+
+    /// A reply that was kept, given again.
+    pub(super) fn of_kept(mut journey: Journey, reply: Arc<KeptReply>) -> Self {
+        journey.end_cached(&reply);
+        Self {
+            usage: reply.usage,
+            finish_reason: reply.finish_reason.clone(),
+            cost: Some(NanoUsd::ZERO),
+            from_cache: true,
+            sent: None,
+            ..Self::new(&journey, Some(Arc::clone(&reply.target)), Source::Kept(Replay::new(reply)))
+        }
     }
 
     pub(super) fn of_fallback_text(journey: &Journey, text: &str) -> Self {
@@ -92,6 +112,8 @@ impl AnswerStream {
             usage: None,
             finish_reason: None,
             cost: None,
+            from_cache: false,
+            keeping: None,
             source,
             router: Arc::clone(&journey.router),
             sent: journey.may_be_gone_on_with().then(Transcript::default),
@@ -159,12 +181,14 @@ impl AnswerStream {
                 }
             }
             Source::Rescue(rescue) => Read::Rescued(Box::new(rescue.await)),
+            Source::Kept(replay) => replay.next().map_or(Read::Ended, Read::Chunk),
             Source::FallbackText(_) | Source::Ended => Read::Ended,
         }
     }
 
     /// Keeps a chunk for another target to go on from, up to a size that no sound answer has.
     fn keep(&mut self, chunk: &Chunk) {
+        self.keeping = self.keeping.take().and_then(|keeping| keeping.add(chunk));
         let Some(sent) = &mut self.sent else { return };
         sent.add_chunk(chunk);
         if sent.size() > MOST_KEPT {
@@ -178,6 +202,9 @@ impl AnswerStream {
         let settled = served.flight.served(usage, served.quota_left, clock.now(), clock.wall());
         self.usage = usage;
         self.finish_reason = served.received.finish_reason;
+        if let Some(keeping) = self.keeping.take() {
+            keeping.end(&served.target, usage, self.finish_reason.as_deref(), clock.now());
+        }
         self.cost = settled.cost.map(|cost| cost.saturating_add(journey.spent));
         journey.end_served(&served.target, usage, self.cost);
     }
@@ -185,6 +212,8 @@ impl AnswerStream {
     /// Settles a stream that broke, and looks for another target where the route allows it.
     fn resume(&mut self, flow: Flow, failure: Failure) -> Result<Source, Box<StreamError>> {
         let Flow { served, mut journey } = flow;
+        // What two have said is no reply of one.
+        self.keeping.take().into_iter().for_each(Keeping::fail);
         let target = Arc::clone(&served.target);
         let onward = journey.broke_off(served, &failure);
         self.broken.get_or_insert((target, failure));

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::cache::Claim;
 use crate::provider::Completion;
-use crate::types::{AttemptPlan, NanoUsd, Usage, Verdict};
+use crate::types::{AttemptPlan, NanoUsd, Standing, Usage, Verdict};
 
 use super::RouteError;
 use super::answer::Answer;
@@ -18,7 +19,10 @@ impl Journey {
         let mut legs = Legs::none();
         while let Some(ask) = self.question(&legs) {
             match self.decide(&ask) {
-                Verdict::Attempt(plan) if legs.is_empty() => self.start::<S>(&plan, &mut legs).await,
+                Verdict::Attempt(plan) if legs.is_empty() => {
+                    let shown = ask.states.get(plan.target as usize).map(|state| state.standing);
+                    self.start::<S>(&plan, shown, &mut legs).await;
+                }
                 Verdict::Attempt(plan) => self.hedge::<S>(&plan, &mut legs),
                 Verdict::Hold | Verdict::GiveUp if legs.is_empty() => break,
                 Verdict::Hold | Verdict::GiveUp => legs.hold(),
@@ -37,10 +41,10 @@ impl Journey {
         Err(self.exhausted())
     }
 
-    /// Starts the only attempt under way, after the wait it was given.
-    async fn start<S: Shape>(&mut self, plan: &AttemptPlan, legs: &mut Legs<S::Received>) {
-        self.wait(plan).await;
-        match self.admit(plan, legs) {
+    /// Starts the only attempt under way, after the wait it was given, or when its turn has come. `shown` is how the target
+    /// stood when the strategy chose it.
+    async fn start<S: Shape>(&mut self, plan: &AttemptPlan, shown: Option<Standing>, legs: &mut Legs<S::Received>) {
+        match self.leave_in_turn(plan, shown, legs).await {
             Ok(leave) => self.set_out::<S>(plan, leave, legs),
             Err(refused) => self.refused(plan, &refused).await,
         }
@@ -48,7 +52,7 @@ impl Journey {
 
     /// Starts a second attempt beside the one under way, at once or not at all.
     fn hedge<S: Shape>(&mut self, plan: &AttemptPlan, legs: &mut Legs<S::Received>) {
-        match self.admit(plan, legs) {
+        match self.admit(plan, legs, None) {
             Ok(leave) => self.set_out::<S>(plan, leave, legs),
             Err(refused) => {
                 self.tell_refused(plan, &refused);
@@ -96,12 +100,15 @@ impl Journey {
         }
     }
 
-    /// Settles a whole reply and makes it an answer.
-    pub(super) fn arrive(mut self, served: Served<Completion>) -> Answer {
+    /// Settles a whole reply and makes it an answer; with a claim, it is kept as well.
+    pub(super) fn arrive(mut self, served: Served<Completion>, claim: Option<Claim>) -> Answer {
         let Completion { usage, .. } = served.received;
-        let target = Some(Arc::clone(&served.target));
+        let target = Arc::clone(&served.target);
         let (received, cost) = self.settle(served, usage);
-        Answer { text: received.text, target, usage, cost, body: received.body, ..Answer::empty(&self) }
+        if let Some(claim) = claim {
+            self.keep_whole(claim, &target, &received);
+        }
+        Answer { text: received.text, target: Some(target), usage, cost, body: received.body, ..Answer::empty(&self) }
     }
 
     /// Settles what came whole: what of it is left, and what the request has cost.

@@ -50,7 +50,9 @@ pub(super) fn calls(record: &RequestRecord) -> Vec<Call<'_>> {
             | Event::Waiting { .. }
             | Event::Denied { .. }
             | Event::Adapted { .. }
-            | Event::Resuming { .. } => continue,
+            | Event::Resuming { .. }
+            | Event::Joined
+            | Event::FromCache { .. } => continue,
         };
         let Some((call, is_open)) = calls.iter_mut().find(|(call, is_open)| *is_open && call.target == target) else {
             continue;

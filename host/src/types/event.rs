@@ -34,6 +34,10 @@ pub enum Event {
         /// How long at most.
         #[serde(rename = "wait_ms", with = "millis")]
         wait: Duration,
+        /// Where it is in line for its turn within the operator's limit: how many requests go before it. Else the strategy
+        /// chose to wait.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        ahead: Option<u32>,
     },
     /// The guard did not admit the target the strategy chose; the strategy is asked again.
     Denied {
@@ -93,6 +97,16 @@ pub enum Event {
         target: Arc<TargetName>,
         /// It goes on from where the answer broke; else it begins anew, and what equals the part already sent is kept back.
         goes_on: bool,
+    },
+    /// An equal request is under way: its answer is waited for.
+    Joined,
+    /// The reply was kept from an equal request, and is given again.
+    FromCache {
+        /// Who gave it then.
+        target: Arc<TargetName>,
+        /// How long ago.
+        #[serde(rename = "age_ms", with = "millis")]
+        age: Duration,
     },
     /// The reply is complete.
     Completed {

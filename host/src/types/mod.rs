@@ -25,7 +25,7 @@ pub use failure::{Again, Effect, Elsewhere, Failure, FailureKind};
 pub use fields::Fields;
 pub use money::{LongInput, NanoUsd, ParseMoneyError, Price, Rates};
 pub use record::{AttemptEnd, AttemptRecord, CandidateRecord, ErrorKind, Outcome, RequestId, RequestRecord};
-pub use request::{ChatRequest, Needs, ParseRequestError};
+pub use request::{CacheWish, ChatRequest, Needs, ParseRequestError};
 pub use summary::RequestSummary;
 pub use target::{RosterTarget, TargetId, TargetName};
 pub use trace::TraceParent;

@@ -116,6 +116,8 @@ pub enum Outcome {
     Pending,
     /// A provider answered.
     Served,
+    /// A reply kept from an equal request was given again; nobody was asked.
+    Cached,
     /// The caller's own fallback text was given, marked as such.
     Degraded,
     /// Nobody could answer.
@@ -135,6 +137,7 @@ impl Outcome {
         match self {
             Self::Pending => "pending",
             Self::Served => "served",
+            Self::Cached => "cached",
             Self::Degraded => "degraded",
             Self::Failed => "failed",
             Self::Interrupted => "interrupted",
@@ -147,7 +150,7 @@ impl Outcome {
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         let all = [Self::Pending, Self::Served, Self::Degraded, Self::Failed, Self::Interrupted, Self::Abandoned];
-        all.into_iter().chain([Self::Unknown]).find(|outcome| outcome.name() == name)
+        all.into_iter().chain([Self::Cached, Self::Unknown]).find(|outcome| outcome.name() == name)
     }
 }
 
@@ -251,6 +254,12 @@ impl RequestRecord {
         targets.any(|target| Some(target) != first)
     }
 
+    /// Who was asked and has answered; nobody, where the answer came from the cache.
+    #[must_use]
+    pub fn answered_by(&self) -> Option<&Arc<TargetName>> {
+        self.served_by.as_ref().filter(|_| self.outcome != Outcome::Cached)
+    }
+
     /// What the caller said the request is for: the label `context`.
     #[must_use]
     pub fn context(&self) -> Option<&str> {
@@ -283,6 +292,8 @@ impl RequestRecord {
             | Event::Cancelled { .. }
             | Event::Adapted { .. }
             | Event::Resuming { .. }
+            | Event::Joined
+            | Event::FromCache { .. }
             | Event::Completed { .. } => None,
         })
     }

@@ -36,8 +36,37 @@ pub struct ChatRequest {
     pub fallback_text: Option<String>,
     /// The span of the caller's own trace that the request belongs to.
     pub parent: Option<TraceParent>,
+    /// Whose request it is, where a reply to it is to be given to nobody else again: one of the gateway's keys, a customer.
+    pub tenant: Option<String>,
+    /// What the caller wants of the cache of replies, where there is one.
+    pub cache: CacheWish,
     /// What the caller said in Anthropic's protocol, where it was that, and OpenAI's has no word for.
     pub(crate) unsaid: Option<Box<Unsaid>>,
+}
+
+/// What a request may have to do with the cache of replies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum CacheWish {
+    /// A kept reply will do, and the reply may be kept.
+    #[default]
+    Use,
+    /// A reply is to be made anew, and may be kept.
+    Refresh,
+    /// A reply is to be made anew, and not to be kept.
+    Bypass,
+}
+
+impl CacheWish {
+    /// The wish that a word names.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "use" => Some(Self::Use),
+            "refresh" => Some(Self::Refresh),
+            "bypass" => Some(Self::Bypass),
+            _ => None,
+        }
+    }
 }
 
 /// What a target must be capable of to serve a request.
@@ -108,6 +137,8 @@ impl ChatRequest {
             deadline: None,
             fallback_text: None,
             parent: None,
+            tenant: None,
+            cache: CacheWish::Use,
             unsaid: None,
         }
     }
@@ -201,6 +232,20 @@ impl ChatRequest {
     #[must_use]
     pub fn with_fallback_text(mut self, text: &str) -> Self {
         self.fallback_text = Some(text.to_owned());
+        self
+    }
+
+    /// Says whose request it is: a reply that is kept for it is given to nobody else.
+    #[must_use]
+    pub fn with_tenant(mut self, tenant: &str) -> Self {
+        self.tenant = Some(tenant.to_owned());
+        self
+    }
+
+    /// Says what the request has to do with the cache of replies.
+    #[must_use]
+    pub fn with_cache(mut self, wish: CacheWish) -> Self {
+        self.cache = wish;
         self
     }
 

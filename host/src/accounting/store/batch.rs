@@ -75,7 +75,7 @@ impl Batch {
     fn add_spend(&self, change: &Transaction<'_>) -> rusqlite::Result<()> {
         let mut sums: HashMap<(String, &TargetName), Spend> = HashMap::new();
         for record in &self.ended {
-            let Some(target) = &record.served_by else { continue };
+            let Some(target) = record.answered_by() else { continue };
             let ended = record.started.saturating_add(record.took).unwrap_or(record.started);
             let day = ended.to_zoned(TimeZone::UTC).date().to_string();
             sums.entry((day, target)).or_default().add(record);

@@ -49,6 +49,18 @@ pub(crate) struct CreateKeyArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) tpm: Option<u32>,
 
+    /// Requests a day.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) rpd: Option<u32>,
+
+    /// Tokens a day, input and output together.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) tpd: Option<u32>,
+
+    /// How many of a minute's requests may come together, of `--rpm`; the others are spaced evenly [default: all].
+    #[arg(long, value_name = "N", requires = "rpm", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) burst: Option<u32>,
+
     /// Requests at once.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) concurrent: Option<u32>,

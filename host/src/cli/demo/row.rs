@@ -95,6 +95,8 @@ fn steps(record: &RequestRecord) -> Vec<Step> {
             | Event::Cancelled { .. }
             | Event::Adapted { .. }
             | Event::Resuming { .. }
+            | Event::Joined
+            | Event::FromCache { .. }
             | Event::Completed { .. } => {}
         }
     }

@@ -10,8 +10,9 @@ use crate::cli::paint::{Tone, harmless, paint, paint_words};
 use crate::cli::table;
 
 /// How each outcome is coloured.
-const OUTCOME_TONES: [(&str, Tone); 6] = [
+const OUTCOME_TONES: [(&str, Tone); 7] = [
     ("served", Tone::Good),
+    ("cached", Tone::Good),
     ("degraded", Tone::Warn),
     ("interrupted", Tone::Bad),
     ("failed", Tone::Bad),
@@ -44,7 +45,12 @@ fn conclusion(record: &RequestRecord) -> String {
             let attempts = record.attempts.len();
             paint(Tone::Good, format_args!("answered by {target} on attempt {attempts} in {took}{tokens}{cost}"))
         }
-        (Outcome::Served | Outcome::Pending, _) => paint(Tone::Warn, "still under way when this was kept"),
+        (Outcome::Cached, Some(target)) => {
+            paint(Tone::Good, format_args!("answered from the cache in {took}, as {target} did before"))
+        }
+        (Outcome::Served | Outcome::Cached | Outcome::Pending, _) => {
+            paint(Tone::Warn, "still under way when this was kept")
+        }
         (Outcome::Degraded, _) => {
             paint(Tone::Warn, format_args!("nobody answered in {took}: the caller's own text was given"))
         }
@@ -74,8 +80,12 @@ fn step(story: &mut String, at: Duration, event: &Event) {
         Event::StrategyFault { message } => {
             line(paint(Tone::Bad, format_args!("strategy fault: {}; declared order decides", harmless(message))));
         }
-        Event::Waiting { target, wait } => {
+        Event::Waiting { target, wait, ahead: None } => {
             line(paint(Tone::Warn, format_args!("waits {} for {target}", Length(*wait))))
+        }
+        Event::Waiting { target, wait, ahead: Some(ahead) } => {
+            let told = format_args!("in line for {target}: {ahead} before it, {} at most", Length(*wait));
+            line(paint(Tone::Warn, told));
         }
         Event::Denied { target, why, .. } => line(paint(Tone::Warn, format_args!("{target} is not admitted: {why}"))),
         Event::Attempting { target, attempt, .. } => line(format!("attempt {attempt}: sent to {target}")),
@@ -95,6 +105,10 @@ fn step(story: &mut String, at: Duration, event: &Event) {
         }
         Event::Resuming { target, goes_on: false } => {
             line(format!("{target} begins the answer again; what was given is not repeated"));
+        }
+        Event::Joined => line("an equal request is under way: its answer is waited for".to_owned()),
+        Event::FromCache { target, age } => {
+            line(paint(Tone::Good, format_args!("from the cache: {target} answered so {} ago", Length(*age))));
         }
         Event::Completed { target, usage, .. } => {
             let tokens = usage.map(|usage| format!(": {} tokens in, {} out", usage.input, usage.output));

@@ -2,6 +2,7 @@
 
 mod provider;
 mod model;
+mod limits;
 mod embedding_model;
 mod route;
 mod health;

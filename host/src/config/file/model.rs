@@ -8,6 +8,8 @@ use crate::config::settings::ModelConfig;
 use crate::config::{units, value};
 use crate::types::{NanoUsd, Price};
 
+use super::limits;
+
 /// Models a provider may have.
 pub(super) const MOST_MODELS: usize = 1_000;
 
@@ -76,6 +78,7 @@ fn read_details(mut section: Section<'_, '_>) -> Option<ModelConfig> {
     section.set("json", &mut model.json, value::switch);
     section.set("vision", &mut model.vision, value::switch);
     section.set_some("prefill", &mut model.prefill, value::switch);
+    limits::read_of_model(&mut section, &mut model.limits);
     section.finish();
     id.map(|_| model)
 }

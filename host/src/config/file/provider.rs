@@ -9,10 +9,10 @@ use crate::config::header;
 use crate::config::key::{self, KeySource};
 use crate::config::problem::{Fault, Read};
 use crate::config::section::Section;
-use crate::config::settings::{Limits, Protocol, Timeouts};
+use crate::config::settings::{Protocol, Timeouts};
 use crate::config::{units, value};
 
-use super::{embedding_model, model, words};
+use super::{embedding_model, limits, model, words};
 
 /// Reads one provider.
 pub(super) fn read(mut section: Section<'_, '_>, draft: &mut Draft, environment: &Environment) {
@@ -27,7 +27,7 @@ pub(super) fn read(mut section: Section<'_, '_>, draft: &mut Draft, environment:
     section.set_some("local", &mut draft.local, value::switch);
     model::read_price(&mut section, "price", &mut draft.price);
     timeouts(&mut section, &mut draft.timeouts);
-    limits(&mut section, &mut draft.limits);
+    limits::read(&mut section, &mut draft.limits);
     section.set_some("temperature", &mut draft.defaults.temperature, value::number(units::TEMPERATURE));
     section.set_some("max_tokens", &mut draft.defaults.max_tokens, value::whole(units::TOKENS));
     words(&mut section, "headers", &mut draft.headers, header::check);
@@ -87,16 +87,5 @@ fn timeouts(section: &mut Section<'_, '_>, timeouts: &mut Timeouts) {
     section.set_some("first_token", &mut timeouts.first_token, value::positive_length);
     section.set("idle", &mut timeouts.idle, value::positive_length);
     section.set("total", &mut timeouts.total, value::positive_length);
-    section.finish();
-}
-
-fn limits(section: &mut Section<'_, '_>, limits: &mut Limits) {
-    let Some(mut section) = section.section("limits") else { return };
-    section.set_some("rpm", &mut limits.rpm, value::whole(units::RATE));
-    section.set_some("tpm", &mut limits.tpm, value::whole(units::RATE));
-    section.set_some("concurrent", &mut limits.concurrent, value::whole(units::RATE));
-    section.set_some("queue", &mut limits.queue, value::length);
-    let queue = section.path_of("queue");
-    section.report().not_active_yet(&queue);
     section.finish();
 }

@@ -6,7 +6,7 @@ use toml::de::DeValue;
 
 use crate::config::problem::{Fault, Read};
 use crate::config::section::Section;
-use crate::config::settings::{Config, GatewayConfig, LogFormat, SandboxConfig, StoreConfig};
+use crate::config::settings::{CacheConfig, Config, GatewayConfig, LogFormat, SandboxConfig, StoreConfig};
 use crate::config::{collector, listen, value};
 
 /// Reads the five tables. Relative paths begin at `folder`.
@@ -14,12 +14,8 @@ pub(super) fn read(root: &mut Section<'_, '_>, folder: &Path, config: &mut Confi
     if let Some(section) = root.section("sandbox") {
         sandbox(section, folder, &mut config.sandbox);
     }
-    if let Some(mut section) = root.section("cache") {
-        section.set("enabled", &mut config.cache.enabled, value::switch);
-        if config.cache.enabled {
-            section.report().not_active_yet("cache.enabled");
-        }
-        section.finish();
+    if let Some(section) = root.section("cache") {
+        cache(section, &mut config.cache);
     }
     if let Some(section) = root.section("store") {
         store(section, folder, &mut config.store);
@@ -47,6 +43,15 @@ fn sandbox(mut section: Section<'_, '_>, folder: &Path, sandbox: &mut SandboxCon
         DeValue::Boolean(true) => Err(Fault::words("true is no folder", "leave it out for the platform's own")),
         other => value::path(other).map(|path| Some(folder.join(path))),
     });
+    section.finish();
+}
+
+fn cache(mut section: Section<'_, '_>, cache: &mut CacheConfig) {
+    section.set("enabled", &mut cache.enabled, value::switch);
+    section.set("ttl", &mut cache.ttl, value::positive_length);
+    section.set("max_mib", &mut cache.max_bytes, mebibytes(1..=65_536));
+    section.set("per_key", &mut cache.per_key, value::switch);
+    section.set("any_temperature", &mut cache.any_temperature, value::switch);
     section.finish();
 }
 

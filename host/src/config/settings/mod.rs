@@ -1,6 +1,7 @@
 //! The configuration as the rest of the host sees it: complete, checked, every default filled in.
 
 mod provider;
+mod limits;
 mod model;
 mod route;
 mod purpose;
@@ -12,8 +13,9 @@ use indexmap::IndexMap;
 
 pub use budget::{BudgetConfig, UnknownPrice};
 pub use health::{BreakerConfig, BreakerScope, CooldownConfig, RetryConfig};
+pub use limits::Limits;
 pub use model::{EmbeddingModel, Listing, ModelConfig};
-pub use provider::{ApiKey, Credentials, GenerationDefaults, Limits, Protocol, ProviderConfig, Timeouts};
+pub use provider::{ApiKey, Credentials, GenerationDefaults, Protocol, ProviderConfig, Timeouts};
 pub use purpose::Purpose;
 pub use route::{HoldBack, OnInterrupt, RouteConfig, StrategyRef, TargetRef};
 pub use surroundings::{CacheConfig, GatewayConfig, LogFormat, SandboxConfig, StoreConfig, TelemetryConfig};

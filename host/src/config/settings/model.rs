@@ -2,6 +2,8 @@
 
 use crate::types::Price;
 
+use super::limits::Limits;
+
 /// One model of a provider.
 #[derive(Debug, Clone)]
 pub struct ModelConfig {
@@ -19,6 +21,8 @@ pub struct ModelConfig {
     pub vision: bool,
     /// Goes on with an answer that has begun; `None` is what is known of its provider.
     pub prefill: Option<bool>,
+    /// What it may be asked at most, within its provider's limits.
+    pub limits: Limits,
     /// What the catalogue says of it, which counts where the operator says nothing; `None` where it was not asked.
     pub listed: Option<Listing>,
 }
@@ -58,6 +62,7 @@ impl ModelConfig {
             json: true,
             vision: true,
             prefill: None,
+            limits: Limits::default(),
             listed: None,
         }
     }

@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::types::Price;
 
+use super::limits::Limits;
 use super::model::{EmbeddingModel, ModelConfig};
 
 /// One provider.
@@ -95,19 +96,6 @@ pub struct Timeouts {
     pub idle: Duration,
     /// The whole attempt. 120 s.
     pub total: Duration,
-}
-
-/// What a provider may be asked at most; `None` is no limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Limits {
-    /// Requests a minute.
-    pub rpm: Option<u32>,
-    /// Tokens a minute, input and output together.
-    pub tpm: Option<u32>,
-    /// Requests at once.
-    pub concurrent: Option<u32>,
-    /// How long a request may wait for its turn.
-    pub queue: Option<Duration>,
 }
 
 /// Generation settings for requests that say nothing themselves.

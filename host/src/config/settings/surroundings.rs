@@ -24,10 +24,18 @@ pub struct SandboxConfig {
 }
 
 /// Replies kept for equal requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheConfig {
     /// Whether it is on.
     pub enabled: bool,
+    /// How long a reply is given again. 10 minutes.
+    pub ttl: Duration,
+    /// Bytes of all replies that are kept. 64 MiB.
+    pub max_bytes: usize,
+    /// Whether each of the gateway's keys has its own: what one client was told is told to no other.
+    pub per_key: bool,
+    /// Whether replies are kept that would be another one each time: those of a temperature above 0, or of the provider's own.
+    pub any_temperature: bool,
 }
 
 /// Where the records of requests, and what was spent, outlive the process.
@@ -77,6 +85,18 @@ pub struct TelemetryConfig {
     pub otlp_headers: Vec<(String, SecretString)>,
     /// What this program is called there. `backstop`.
     pub service_name: String,
+}
+
+impl Default for CacheConfig {
+    fn default() -> Self {
+        Self {
+            enabled: false,
+            ttl: Duration::from_secs(600),
+            max_bytes: 64 << 20,
+            per_key: true,
+            any_temperature: false,
+        }
+    }
 }
 
 impl Default for StoreConfig {

@@ -10,7 +10,7 @@ use crate::config::{Credentials, Loaded, Override, Overrides, Sources, load};
 use super::{Folder, default_route, loaded, models, names, notices, problems};
 
 /// The providers of the pipeline.
-const PIPELINE: &str = "[providers.ollama]\n[providers.openai]\n[providers.anthropic]\n";
+const PIPELINE: &str = "[providers.ollama]\n[providers.openai]\n[providers.anthropic]\n[cache]\nenabled = true\n";
 
 fn values(loaded: &Loaded) -> serde_json::Map<String, Value> {
     let shown = show_json(loaded);
@@ -34,7 +34,7 @@ fn changes_with_every_variable_what_it_names() {
         ("LLM_MAX_FALLBACK_ATTEMPTS", "3", "routes.default.max_attempts = 3"),
         ("LLM_DEFAULT_TEMPERATURE", "0.7", "defaults.temperature = 0.7"),
         ("LLM_DEFAULT_MAX_TOKENS", "1000", "defaults.max_tokens = 1000"),
-        ("LLM_ENABLE_CACHING", "true", "cache.enabled = true"),
+        ("LLM_ENABLE_CACHING", "false", "cache.enabled = false"),
         ("LLM_LOG_REQUESTS", "false", "gateway.log_requests = false"),
         (
             "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -70,6 +70,18 @@ fn changes_with_every_variable_what_it_names() {
     ] {
         assert_eq!(changes(PIPELINE, variable, value), [expected], "{variable}={value}");
     }
+}
+
+// B2, B7
+#[test]
+fn keeps_replies_of_any_temperature_where_the_variable_turns_caching_on_unless_the_file_says_otherwise() {
+    let own_word = "[providers.openai]\n[cache]\nany_temperature = false\n";
+
+    let by_variable = changes("[providers.openai]\n", "LLM_ENABLE_CACHING", "true");
+    let beside_the_file = changes(own_word, "LLM_ENABLE_CACHING", "true");
+
+    assert_eq!(by_variable, ["cache.any_temperature = true", "cache.enabled = true"]);
+    assert_eq!(beside_the_file, ["cache.enabled = true"]);
 }
 
 #[test]

@@ -221,6 +221,26 @@ fn refuses_limits_out_of_range() {
     }
 }
 
+#[test]
+fn refuses_limits_that_make_no_sense_together() {
+    for (limits, says) in [
+        ("burst = 2", "limits.burst: as many requests do not come in a minute; lower it, or set rpm"),
+        ("rpm = 3, burst = 4", "limits.burst: as many requests do not come in a minute; lower it, or set rpm"),
+        ("queue_size = 4", "limits.queue_size: there is no line; set queue, such as \"2s\", or leave it out"),
+        ("queue = \"2\"", "limits.queue = \"2\": a length of time needs a unit; write queue = \"2s\""),
+    ] {
+        let problem = problem(&format!("{ONE}limits = {{ {limits} }}\n"));
+        assert_eq!(problem, format!("backstop.toml:4: providers.own.{says}"));
+    }
+    let of_model = problem("[providers.groq]\nmodels = [{ id = \"m\", limits = { queue = \"2s\" } }]\n");
+    assert!(
+        of_model.starts_with("backstop.toml:2: providers.groq.models[0].limits.queue: no such setting"),
+        "{of_model}"
+    );
+    let never = problem("[cache]\nttl = \"0s\"\n");
+    assert!(never.starts_with("backstop.toml:2: cache.ttl = \"0s\": must be more than nothing"), "{never}");
+}
+
 // C19
 #[test]
 fn refuses_timeouts_without_sense() {

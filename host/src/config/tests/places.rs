@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::config::{BreakerScope, Credentials, Protocol, Sources, UnknownPrice, load};
+use crate::config::{BreakerScope, CacheConfig, Credentials, Limits, Protocol, Sources, UnknownPrice, load};
 use crate::types::{NanoUsd, Price};
 
 use super::{Folder, default_route, loaded, models, names, problem};
@@ -50,13 +50,13 @@ fn reads_everything_of_a_provider() {
 kind = "anthropic"
 base_url = "https://mine.example/api/"
 api_keys_env = ["MINE_1", "MINE_2"]
-models = ["a", { id = "b/c", price = { input_per_mtok = 2.50, output_per_mtok = "10" }, context_window = 8192, vision = false }]
+models = ["a", { id = "b/c", price = { input_per_mtok = 2.50, output_per_mtok = "10" }, context_window = 8192, vision = false, limits = { rpd = 5 } }]
 enabled = true
 priority = -3
 local = true
 price = { input_per_mtok = 1, output_per_mtok = 0.000000001, cache_read_per_mtok = "0.1", cache_write_per_mtok = 1.25 }
 timeouts = { connect = "1s", first_token = "2s", idle = "3s", total = "1m30s" }
-limits = { rpm = 60, tpm = 60_000, concurrent = 32 }
+limits = { rpm = 60, tpm = 60_000, rpd = 5_000, tpd = 900_000, concurrent = 32, burst = 4, queue = "2s", queue_size = 7 }
 temperature = 1
 max_tokens = 500
 headers = { "HTTP-Referer" = "https://x.example" }
@@ -81,7 +81,18 @@ labels = { tier = "premium" }
     assert_eq!(mine.price, Some(price));
     assert_eq!(mine.timeouts.first_token, Some(Duration::from_secs(2)));
     assert_eq!(mine.timeouts.total, Duration::from_secs(90));
-    assert_eq!((mine.limits.rpm, mine.limits.tpm, mine.limits.concurrent), (Some(60), Some(60_000), Some(32)));
+    let limits = Limits {
+        rpm: Some(60),
+        tpm: Some(60_000),
+        rpd: Some(5_000),
+        tpd: Some(900_000),
+        concurrent: Some(32),
+        burst: Some(4),
+        queue: Some(Duration::from_secs(2)),
+        queue_size: Some(7),
+    };
+    assert_eq!((mine.limits, mine.models[0].limits), (limits, Limits::default()));
+    assert_eq!(mine.models[1].limits, Limits { rpd: Some(5), ..Limits::default() });
     assert_eq!((mine.defaults.temperature, mine.defaults.max_tokens), (Some(1.0), Some(500)));
     assert_eq!(mine.headers["HTTP-Referer"], "https://x.example");
     assert_eq!(mine.labels["tier"], "premium");
@@ -128,6 +139,12 @@ max_tokens = 12
 fuel = 20_000_000
 memory_mib = 64
 compile_cache = false
+[cache]
+enabled = true
+ttl = "1h"
+max_mib = 8
+per_key = false
+any_temperature = true
 "#;
 
     let config = loaded(toml, &[]).config;
@@ -151,6 +168,14 @@ compile_cache = false
     assert!(config.purposes.contains_key("moderation"));
     assert_eq!((config.sandbox.fuel, config.sandbox.memory), (20_000_000, 64 << 20));
     assert_eq!(config.sandbox.compile_cache, None);
+    let cache = CacheConfig {
+        enabled: true,
+        ttl: Duration::from_secs(3_600),
+        max_bytes: 8 << 20,
+        per_key: false,
+        any_temperature: true,
+    };
+    assert_eq!(config.cache, cache);
 }
 
 // E1

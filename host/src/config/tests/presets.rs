@@ -36,6 +36,7 @@ fn feeds_a_pipeline() {
     assert_eq!((config.defaults.temperature, config.defaults.max_tokens), (Some(0.7), Some(1_000)));
     assert_eq!(config.budget.daily, Some("50".parse().unwrap()));
     assert_eq!(config.providers["openai"].limits.rpm, Some(60));
+    assert!(config.cache.enabled && config.cache.any_temperature);
 }
 
 #[test]

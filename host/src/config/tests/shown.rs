@@ -8,10 +8,12 @@ const RICH: &str = r#"
 [providers."my.own"]
 base_url = "http://models.example/v1"
 allow_insecure = true
-models = ["a", { id = "b", tools = false, price = { input_per_mtok = "1", output_per_mtok = "2", cache_read_per_mtok = "0.1", cache_write_per_mtok = "1.25" } }]
+models = ["a", { id = "b", tools = false, limits = { tpd = 9 }, price = { input_per_mtok = "1", output_per_mtok = "2", cache_read_per_mtok = "0.1", cache_write_per_mtok = "1.25" } }]
 headers = { "X-Title" = "a \"b\" \\ c" }
 labels = { "two words" = "x" }
-limits = { rpm = 3 }
+limits = { rpm = 3, burst = 2, rpd = 5, queue = "1500ms", queue_size = 4 }
+[cache]
+ttl = "90s"
 [routes.default]
 options = { note = "line\nbreak \u007f", deep = { "a b" = [1, 2.5, {}] } }
 fallback_text = "later"
@@ -35,7 +37,7 @@ fn shows_every_value_with_its_origin() {
     let loaded = folder.load(&[("GROQ_API_KEY", "canary"), ("LLM_PROVIDER", "groq")]).unwrap();
 
     let shown = show(&loaded);
-    let beginning: String = shown.lines().take(32).collect::<Vec<_>>().join("\n");
+    let beginning: String = shown.lines().take(36).collect::<Vec<_>>().join("\n");
     insta::assert_snapshot!(beginning, @r#"
     [providers.groq]
     kind = "openai"  # comes with the name
@@ -52,7 +54,11 @@ fn shows_every_value_with_its_origin() {
     timeouts.total = "2m"  # default
     # limits.rpm is not set
     # limits.tpm is not set
+    # limits.rpd is not set
+    # limits.tpd is not set
     # limits.concurrent is not set
+    # limits.burst is not set
+    # limits.queue_size is not set
     # limits.queue is not set
     # temperature is not set
     # max_tokens is not set

@@ -13,7 +13,7 @@ use crate::config::overrides::set_option;
 use crate::config::problem::Fault;
 use crate::config::report::Report;
 use crate::config::section::nearest_or_all;
-use crate::config::settings::{Config, RouteConfig, StrategyRef, TelemetryConfig};
+use crate::config::settings::{CacheConfig, Config, RouteConfig, StrategyRef, TelemetryConfig};
 use crate::config::strategy_name;
 use crate::config::units;
 
@@ -58,9 +58,16 @@ pub(in crate::config) fn apply(config: &mut Config, directory: &Path, variables:
     variables.set_some("LLM_BUDGET_ALERT_THRESHOLD", "budget.alert_at", &mut budget.alert_at, share);
     variables.set("LLM_LOG_REQUESTS", "gateway.log_requests", &mut config.log_requests, units::switch);
     telemetry(&mut config.telemetry, variables);
-    variables.set("LLM_ENABLE_CACHING", "cache.enabled", &mut config.cache.enabled, units::switch);
-    if config.cache.enabled && variables.environment.is_set("LLM_ENABLE_CACHING") {
-        variables.report.not_active_yet("cache.enabled");
+    caching(&mut config.cache, variables);
+}
+
+/// The system that has `LLM_ENABLE_CACHING` keeps replies whatever the temperature, which is 0.7 there.
+fn caching(cache: &mut CacheConfig, variables: &mut Variables<'_>) {
+    let (name, setting) = ("LLM_ENABLE_CACHING", "cache.any_temperature");
+    variables.set(name, "cache.enabled", &mut cache.enabled, units::switch);
+    if cache.enabled && variables.environment.is_set(name) && !variables.report.origins.is_set(setting) {
+        cache.any_temperature = true;
+        variables.report.origins.note(setting, variables.origin(name));
     }
 }
 

@@ -11,7 +11,7 @@ import { count, length, moment, money, plural, shortId } from "./words.js";
 const PAGE = 50;
 /** Older ones than this are forgotten as new ones come; what the operator asked for by hand stays. */
 const KEPT = 200;
-const OUTCOMES = ["served", "failed", "interrupted", "degraded", "abandoned", "unknown", "pending"];
+const OUTCOMES = ["served", "cached", "failed", "interrupted", "degraded", "abandoned", "unknown", "pending"];
 const COLUMNS = ["Time", "Outcome", "Route", "Answered by", "Attempts", "Time taken", "Tokens", "Cost", "From"];
 
 const shown = { outcome: "", route: "", text: "" };
@@ -236,6 +236,7 @@ function update({ cells, dataset }, request, slowest) {
 /** How a request's end is shown: `ok`, `wait`, `bad`, `probe` or `idle`. */
 export function toneOf({ outcome, failed_over: failedOver }) {
   if (outcome === "served") return failedOver ? "wait" : "ok";
+  if (outcome === "cached") return "ok";
   if (outcome === "failed" || outcome === "interrupted") return "bad";
   return outcome === "pending" ? "probe" : "idle";
 }

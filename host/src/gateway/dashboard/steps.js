@@ -31,6 +31,10 @@ function tell(step, record) {
     case "strategy-fault":
       return item(step, "bad", "!", ["The strategy failed; declared order decides instead"], quote(step.message));
     case "waiting":
+      if (step.ahead !== undefined) {
+        const before = `${step.ahead} before it, ${length(step.wait_ms)} at most`;
+        return item(step, "wait", "◷", ["In line for ", target(step.target), aside(` ${before}`)]);
+      }
       return item(step, "wait", "◷", ["Waits up to ", strong(length(step.wait_ms)), " for ", target(step.target)]);
     case "denied":
       return item(
@@ -74,6 +78,15 @@ function tell(step, record) {
         step.goes_on
           ? " takes up the broken answer where it ended"
           : " answers afresh; what equals the part already sent is kept back",
+      ]);
+    case "joined":
+      return item(step, "wait", "◷", ["Waits for the answer to an equal request that is under way"]);
+    case "from-cache":
+      return item(step, "ok", "■", [
+        "From the cache: ",
+        target(step.target),
+        " answered so ",
+        aside(`${length(step.age_ms)} ago`),
       ]);
     case "completed":
       return item(step, "ok", "■", [

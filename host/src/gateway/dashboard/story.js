@@ -166,6 +166,7 @@ function headline(record) {
   if (record.outcome === "pending") return "Still under way";
   if (!record.served_by) return `Nobody answered: ${plural(record.attempts, "attempt")} in ${took}`;
   const after = record.attempts > 1 ? ` on attempt ${record.attempts}` : "";
+  if (record.outcome === "cached") return `From the cache, as ${record.served_by} answered before, in ${took}`;
   if (record.outcome === "served") return `${record.served_by} answered${after} in ${took}`;
   return `${record.served_by} began to answer${after}; ${record.outcome} after ${took}`;
 }

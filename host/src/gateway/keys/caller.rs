@@ -46,6 +46,12 @@ impl Caller {
         self.key.as_ref().map(|key| key.record.name.as_str())
     }
 
+    /// The key's id, which no other key will have.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        self.key.as_ref().map(|key| key.record.id.as_str())
+    }
+
     /// Whether requests of that route are allowed.
     #[must_use]
     pub fn may_use(&self, route: &str) -> bool {
@@ -165,9 +171,9 @@ mod tests {
     fn lets_through_so_many_requests_a_minute_and_says_exactly_when_the_next_may_come() {
         let caller = limited(KeyLimits { rpm: Some(2), ..KeyLimits::default() });
 
-        let waits = [at(0), at(10), at(11), at(60)].map(|now| wait(&caller, 1, now));
+        let waits = [at(0), at(10), at(11), at(30), at(31)].map(|now| wait(&caller, 1, now));
 
-        assert_eq!(waits, [None, None, Some(Duration::from_secs(49)), None]);
+        assert_eq!(waits, [None, None, Some(Duration::from_secs(19)), None, Some(Duration::from_secs(29))]);
     }
 
     #[test]

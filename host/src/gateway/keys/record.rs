@@ -61,9 +61,18 @@ pub struct KeyLimits {
     /// Tokens a minute, input and output together.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tpm: Option<u32>,
+    /// Requests a day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rpd: Option<u32>,
+    /// Tokens a day, input and output together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tpd: Option<u32>,
     /// Requests at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub concurrent: Option<u32>,
+    /// How many of a minute's requests may come together; all of them where nothing is said.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub burst: Option<u32>,
 }
 
 /// Whether a key opens anything.
@@ -107,15 +116,18 @@ impl KeyLimits {
         let words = [
             self.rpm.map(|rpm| format!("{rpm} requests a minute")),
             self.tpm.map(|tpm| format!("{tpm} tokens a minute")),
+            self.rpd.map(|rpd| format!("{rpd} requests a day")),
+            self.tpd.map(|tpd| format!("{tpd} tokens a day")),
             self.concurrent.map(|at_once| format!("{at_once} at once")),
+            self.burst.map(|burst| format!("{burst} in a burst")),
         ];
         words.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }
 }
 
 impl From<KeyLimits> for Limits {
-    fn from(KeyLimits { rpm, tpm, concurrent }: KeyLimits) -> Self {
-        Self { rpm, tpm, concurrent, queue: None }
+    fn from(KeyLimits { rpm, tpm, rpd, tpd, concurrent, burst }: KeyLimits) -> Self {
+        Self { rpm, tpm, rpd, tpd, concurrent, burst, queue: None, queue_size: None }
     }
 }
 

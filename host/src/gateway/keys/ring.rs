@@ -45,7 +45,7 @@ impl Ring {
         let held = |record: KeyRecord| {
             let limits = record.grant.limits;
             let same = self.keys.get(&record.hash).filter(|old| old.record.grant.limits == limits);
-            let fresh = || Arc::new(Mutex::new(Allowance::new(limits.into())));
+            let fresh = || Arc::new(Mutex::new(Allowance::of_key(&limits.into())));
             let allowance = same.map_or_else(fresh, |old| Arc::clone(&old.allowance));
             (record.hash, Arc::new(HeldKey { record, allowance }))
         };

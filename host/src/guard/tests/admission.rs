@@ -249,7 +249,7 @@ proptest! {
     #[test]
     fn shows_what_it_admits_and_counts_what_is_under_way(steps in steps()) {
         let mut config = with_two_keys();
-        config.providers["one"].limits = Limits { rpm: Some(20), tpm: Some(20_000), concurrent: Some(4), queue: None };
+        config.providers["one"].limits = Limits { rpm: Some(20), tpm: Some(20_000), rpd: Some(200), tpd: Some(90_000), concurrent: Some(4), burst: Some(9), ..Limits::default() };
         config.budget.daily = Some(cents(30));
         let (guard, mut now, mut sent) = (guard(&config), at(0), Vec::new());
         for step in steps {

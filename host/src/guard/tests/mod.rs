@@ -2,6 +2,7 @@
 
 mod admission;
 mod breaker;
+mod limits;
 mod money;
 mod probes;
 mod standing;

@@ -35,6 +35,21 @@ fn shows_health_in_numbers() {
     assert!((state.success_rate - 1.0 / 3.0).abs() < 1e-6);
 }
 
+// A13
+#[test]
+fn shows_what_a_reply_told_of_the_quota_before_its_answer_is_whole_and_where_it_failed() {
+    let guard = guard(&config());
+    let mut streaming = send(&guard, A, at(0)).unwrap();
+    let mut failing = send(&guard, B, at(0)).unwrap();
+
+    streaming.quota_told(Some(0.5), at(1));
+    failing.quota_told(Some(0.0), at(1));
+    let _ = failing.failed(&Failure::new(FailureKind::ServerError, "no"), at(1), WALL);
+
+    let left = [A, B].map(|target| guard.state(target, &CLAIM, at(1), WALL).quota_left);
+    assert_eq!(left, [Some(0.5), Some(0.0)]);
+}
+
 #[test]
 fn tells_people_why_a_provider_is_not_available() {
     let mut config = config();
@@ -100,6 +115,7 @@ fn shows_a_whole_provider() {
         "until": "1970-01-01T01:00:00Z"
       },
       "verdict": "rate-limited",
+      "waiting": 0,
       "health": {
         "consecutive_failures": 1,
         "success_rate": 0.0,

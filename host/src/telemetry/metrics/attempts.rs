@@ -49,7 +49,7 @@ impl Attempts {
         for call in calls(record) {
             self.count_call(record, &call);
         }
-        if let Some(target) = &record.served_by {
+        if let Some(target) = record.answered_by() {
             self.count_answer(record, target);
         }
     }

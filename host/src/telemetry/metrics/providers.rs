@@ -12,6 +12,7 @@ pub(super) struct Providers {
     up: IntGaugeVec,
     cooldown: GaugeVec,
     in_flight: IntGaugeVec,
+    waiting: IntGaugeVec,
 }
 
 impl Providers {
@@ -27,6 +28,12 @@ impl Providers {
             ),
             cooldown: add(registry, GaugeVec::new(cooldown, &["provider"])),
             in_flight: gauge(registry, "backstop_in_flight", "HTTP calls under way.", &["provider", "model"]),
+            waiting: gauge(
+                registry,
+                "backstop_waiting",
+                "Requests in line for their turn within the operator's limits.",
+                &["provider"],
+            ),
         }
     }
 
@@ -35,11 +42,13 @@ impl Providers {
         self.up.reset();
         self.cooldown.reset();
         self.in_flight.reset();
+        self.waiting.reset();
         for provider in providers {
             let name = &*provider.provider;
             self.up.with_label_values(&[name]).set(i64::from(provider.verdict == Verdict::Healthy));
             let pause = provider.state.until().map_or(0.0, |until| until.duration_since(now).as_secs_f64().max(0.0));
             self.cooldown.with_label_values(&[name]).set(pause);
+            self.waiting.with_label_values(&[name]).set(i64::from(provider.waiting));
             for model in &provider.models {
                 self.in_flight.with_label_values(&[name, &*model.model]).set(i64::from(model.in_flight));
             }

@@ -85,6 +85,8 @@ impl Requests {
             | Event::Cancelled { .. }
             | Event::Adapted { .. }
             | Event::Resuming { .. }
+            | Event::Joined
+            | Event::FromCache { .. }
             | Event::Completed { .. } => {}
         }
     }

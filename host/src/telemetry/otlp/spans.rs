@@ -127,7 +127,7 @@ fn step(time_unix_nano: u64, event: &Event) -> Option<SpanEvent> {
             ("backstop.decided", std::iter::once(KeyValue::text(names::VERDICT, verdict)).chain(reason).collect())
         }
         Event::StrategyFault { message } => ("backstop.strategy_fault", vec![KeyValue::text(names::REASON, message)]),
-        Event::Waiting { target, wait } => (
+        Event::Waiting { target, wait, .. } => (
             "backstop.waiting",
             vec![KeyValue::text(names::TARGET, target.to_string()), KeyValue::int(names::WAIT, whole_ms(*wait))],
         ),
@@ -141,6 +141,8 @@ fn step(time_unix_nano: u64, event: &Event) -> Option<SpanEvent> {
         | Event::Cancelled { .. }
         | Event::Adapted { .. }
         | Event::Resuming { .. }
+        | Event::Joined
+        | Event::FromCache { .. }
         | Event::Completed { .. } => return None,
     };
     Some(SpanEvent { time_unix_nano, name: name.to_owned(), attributes })
