@@ -16,7 +16,9 @@ mod narrator;
 mod failure;
 mod lines;
 mod ask;
+mod estimate;
 mod chat;
+mod batch;
 mod serve;
 mod service;
 mod remote;
@@ -83,6 +85,8 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
     match cli.command {
         Command::Ask(args) => interrupt::or(ask::run(args, file)).await,
         Command::Chat(args) => chat::run(args, file).await,
+        // It ends what is under way by itself.
+        Command::Batch(args) => batch::run(args, file).await,
         Command::Serve(args) => serve::run(args, file, log).await,
         Command::Status(args) => interrupt::or(status::run(args, file)).await,
         Command::Why(args) => interrupt::or(why::run(args, file)).await,

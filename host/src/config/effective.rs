@@ -278,6 +278,7 @@ fn model(model: &ModelConfig) -> Value {
     for (what, can, usual) in can {
         told.extend((can != usual).then(|| (what.to_owned(), json!(can))));
     }
+    told.extend(model.media_tokens.map(|tokens| ("media_tokens".to_owned(), json!(tokens))));
     told.extend(model.prefill.map(|can| ("prefill".to_owned(), json!(can))));
     if told.len() == 1 { json!(model.id) } else { Value::Object(told) }
 }

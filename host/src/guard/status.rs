@@ -193,7 +193,7 @@ impl ProviderState {
             Err(
                 Denied::Limited(_)
                 | Denied::OverBudget(_)
-                | Denied::Unpriced
+                | Denied::Unpriced | Denied::Unmeasured
                 | Denied::NoRetriesLeft
                 | Denied::NoHedgesLeft,
             ) => Self::Available,

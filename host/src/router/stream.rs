@@ -178,7 +178,8 @@ impl AnswerStream {
         let settled = served.flight.served(usage, served.quota_left, clock.now(), clock.wall());
         self.usage = usage;
         self.finish_reason = served.received.finish_reason;
-        self.cost = settled.cost.map(|cost| cost.saturating_add(journey.spent));
+        journey.spend(settled.cost.unwrap_or_default());
+        self.cost = settled.cost.map(|_| journey.spent);
         journey.end_served(&served.target, usage, self.cost);
     }
 

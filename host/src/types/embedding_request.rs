@@ -109,8 +109,9 @@ impl EmbeddingRequest {
     /// What it takes to serve the request: input tokens alone, for vectors have none.
     #[must_use]
     pub fn needs(&self) -> Needs {
-        let input_tokens = u32::try_from(self.size.tokens).unwrap_or(u32::MAX);
-        Needs { input_tokens, max_output_tokens: Some(0), ..Needs::default() }
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let (input_tokens, input_bound) = (count(self.size.tokens), count(self.size.bound));
+        Needs { input_tokens, input_bound, max_output_tokens: Some(0), ..Needs::default() }
     }
 
     fn new(
