@@ -15,7 +15,7 @@ Examples:
   git diff | backstop ask \"Review this change:\" -
   backstop ask --purpose moderation --json \"Is this spam?\"
   backstop ask --strategy ./mine.wasm \"Who decides?\"
-  backstop ask --estimate "How much is this?"    (tokens and costs at each target; sends nothing)
+  backstop ask --estimate \"How much is this?\"    (tokens and costs at each target; sends nothing)
   backstop ask --request body.json            (tools, images, streams: any chat-completions body)";
 
 #[derive(Debug, Args)]

@@ -201,7 +201,7 @@ mod tests {
     fn is_brought_into_order_and_rid_of_lines() {
         let folder = TempDir::new().unwrap();
         let mut answers = Answers::open(&folder.path().join("a.jsonl")).unwrap();
-        [3, 0, 2, 1].map(|index| answers.add(line(index)).unwrap());
+        [3, 0, 2, 1].into_iter().for_each(|index| answers.add(line(index)).unwrap());
 
         answers.rewrite(&roll(4), false, |index| index != 2).unwrap();
         assert_eq!(indices(&answers), [3, 0, 1]);

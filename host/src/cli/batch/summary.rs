@@ -221,7 +221,16 @@ mod tests {
 
         let lines = [summary.lines(), summary.remarks()].concat().join("\n");
 
-        insta::assert_snapshot!(anstream::adapter::strip_str(&lines).to_string(), @"");
+        insta::assert_snapshot!(anstream::adapter::strip_str(&lines).to_string(), @r"
+        10 questions: 3 answered (75.0 %), 1 failed
+        3.00 s, 1.50 s for each on average
+        0 tokens in, 0 out; $0.0015
+          groq: 3 answers, 0 tokens in, 0 out, $0.00
+        answers in answers.jsonl
+        stopped at $0.0015: the rest, 4 questions, could cost more than is allowed
+        2 questions are uncertain: they were under way when a run ended, may have been paid for, and are not asked again without --retry-uncertain
+        the same command goes on from here and asks again what failed
+        ");
         assert_eq!((&summary.to_json()["success_rate"], &summary.to_json()["average_seconds"]), (&json!(0.75), &json!(1.5)));
     }
 }
