@@ -23,7 +23,10 @@ fn nickel() -> Answer {
 
 /// What a call asks.
 fn question(call: &ReceivedCall) -> String {
-    call.body["messages"].as_array().and_then(|messages| messages.last()).unwrap()["content"].as_str().unwrap().to_owned()
+    call.body["messages"].as_array().and_then(|messages| messages.last()).unwrap()["content"]
+        .as_str()
+        .unwrap()
+        .to_owned()
 }
 
 /// A provider that repeats each question after a while.
@@ -92,7 +95,10 @@ async fn asks_every_line_of_a_text_once_and_sums_up() {
     assert_eq!(indices, (0..20).collect::<Vec<_>>());
     for line in &told {
         assert_eq!(line["answer"], json!(format!("re: question {}", line["index"])));
-        assert_eq!((&line["provider"], &line["model"], &line["attempts"]), (&json!("alpha"), &json!("alpha-model"), &json!(1)));
+        assert_eq!(
+            (&line["provider"], &line["model"], &line["attempts"]),
+            (&json!("alpha"), &json!("alpha-model"), &json!(1))
+        );
         assert_eq!(line["line"].as_u64().unwrap(), line["index"].as_u64().unwrap() + 1);
     }
     assert!(asked(&stage).values().all(|times| *times == 1));
@@ -179,7 +185,8 @@ async fn takes_prompts_bodies_and_strings_in_one_file() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn fails_over_inside_a_batch() {
-    let stage = Stage::new([("alpha", Reply::server_error().into()), ("beta", Reply::answer("from beta").into())]).await;
+    let stage =
+        Stage::new([("alpha", Reply::server_error().into()), ("beta", Reply::answer("from beta").into())]).await;
     questions(&stage, 30);
 
     let ran = stage.backstop(["batch", "q.txt", "--json"]).run().await;
@@ -195,7 +202,8 @@ async fn fails_over_inside_a_batch() {
 #[tokio::test(flavor = "multi_thread")]
 async fn lists_every_bad_line_before_anything_is_sent() {
     let stage = one(nickel()).await;
-    let lines = [r#""fine""#, "{", r#"{"prompt": 7}"#, r#"{"prompt": "a", "model": "alpha-modle"}"#, r#"{"messages": []}"#];
+    let lines =
+        [r#""fine""#, "{", r#"{"prompt": 7}"#, r#"{"prompt": "a", "model": "alpha-modle"}"#, r#"{"messages": []}"#];
     write(&stage, "in.jsonl", &lines.join("\n"));
 
     let refused = stage.backstop(["batch", "in.jsonl"]).run().await;
@@ -431,7 +439,11 @@ async fn takes_lines_that_were_added_and_refuses_those_that_changed() {
     let refused = stage.backstop(["batch", "q.txt"]).run().await;
 
     assert_code(&refused, 2);
-    assert!(refused.stderr.contains("the questions are not those this batch began with: 1 of them changed"), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("the questions are not those this batch began with: 1 of them changed"),
+        "{}",
+        refused.stderr
+    );
     assert!(refused.stderr.contains("(the 4 of the file"), "{}", refused.stderr);
     assert_eq!((stage.attempts(), read(&stage, "q.answers.jsonl")), (vec![8], before));
 }
@@ -483,7 +495,10 @@ async fn lets_those_under_way_end_at_ctrl_c_and_tells_how_to_go_on() {
     assert_eq!(stopping, "stopping: 4 under way are let end; Ctrl-C once more stops at once");
     assert_eq!(ended.status.code(), Some(130));
     let rest: Vec<String> = tokio::task::block_in_place(|| stderr.map(Result::unwrap).collect());
-    assert_eq!(rest, ["interrupted: 16 questions were not asked", "the same command goes on from here and asks again what failed"]);
+    assert_eq!(
+        rest,
+        ["interrupted: 16 questions were not asked", "the same command goes on from here and asks again what failed"]
+    );
     assert_eq!((answers(&stage, "q.answers.jsonl").len(), stage.attempts()), (4, vec![4]));
 
     let resumed = stage.backstop(["batch", "q.txt"]).run().await;

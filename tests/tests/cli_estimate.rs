@@ -24,7 +24,8 @@ async fn tells_costs_at_each_target_and_who_would_be_asked_first() {
     for (strategy, first) in [("quality", "alpha/alpha-model"), ("cost", "beta/beta-model")] {
         let stage = stage(strategy).await;
 
-        let told = stage.backstop(["ask", "Why is the sky blue?", "--estimate", "--json", "--max-tokens", "100"]).run().await;
+        let told =
+            stage.backstop(["ask", "Why is the sky blue?", "--estimate", "--json", "--max-tokens", "100"]).run().await;
 
         assert_eq!(told.code, Some(0), "{told:#?}");
         let told = told.json();
@@ -67,7 +68,10 @@ async fn says_why_a_target_could_not_be_asked() {
 
     assert_eq!(told["first"], "beta/beta-model");
     let whys: Vec<&str> = [0, 2].map(|place| told["targets"][place]["why"].as_str().unwrap()).into();
-    assert!(whys[0].starts_with("the per-request budget of $0.005 has $0.005 left and the request may cost $0.0"), "{whys:?}");
+    assert!(
+        whys[0].starts_with("the per-request budget of $0.005 has $0.005 left and the request may cost $0.0"),
+        "{whys:?}"
+    );
     assert!(whys[1].starts_with("its price is unknown and a budget is set"), "{whys:?}");
     assert_eq!(stage.attempts(), [0, 0, 0]);
 }
@@ -79,7 +83,13 @@ async fn shows_a_table_to_people() {
     let told = stage.backstop(["ask", "Why?", "--estimate", "--max-tokens", "100"]).run().await;
 
     assert_eq!((told.code, told.stderr.as_str()), (Some(0), ""));
-    insta::assert_snapshot!(told.stdout, @"");
+    insta::assert_snapshot!(told.stdout, @r"
+     target              tokens in   at most   out at most   cost at most   expected
+    ───────────────────────────────────────────────────────────────────────────────────────────────
+     alpha/alpha-model   ~18         189       100           $0.01189       -          asked first
+     beta/beta-model     ~18         189       100           $0.001189      -
+     gamma/gamma-model   ~18         189       100           unknown        -
+    ");
 }
 
 #[tokio::test(flavor = "multi_thread")]

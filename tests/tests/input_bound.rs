@@ -41,8 +41,22 @@ impl Dice {
 }
 
 const WORDS: [&str; 16] = [
-    "the", "river", "quickly", "answer", "international", "of", "Größe", "naïve", "tokens", "whatever", "a", "counts",
-    "42", "3.14159", "don't", "e-mail",
+    "the",
+    "river",
+    "quickly",
+    "answer",
+    "international",
+    "of",
+    "Größe",
+    "naïve",
+    "tokens",
+    "whatever",
+    "a",
+    "counts",
+    "42",
+    "3.14159",
+    "don't",
+    "e-mail",
 ];
 
 const BASE64: &str = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -65,7 +79,9 @@ fn piece(dice: &mut Dice) -> String {
         12 => dice.of(" \t\n\r", count * 10),
         13 => " ".repeat(usize::try_from(count * 20).unwrap()),
         14 => dice.of("{}[]()<>;:,.!?\"'\\/|@#$%^&*-+=~`_", count),
-        15 => (0..count / 8).map(|n| format!("    if x[{n}] != None:\n        return {{\"k{n}\": f(x, y=1e{n})}}\n")).collect(),
+        15 => (0..count / 8)
+            .map(|n| format!("    if x[{n}] != None:\n        return {{\"k{n}\": f(x, y=1e{n})}}\n"))
+            .collect(),
         16 => dice.letters(0x0300, 0x036F, count),
         _ => dice.letters(0x01, 0x7F, count),
     }
@@ -120,7 +136,11 @@ fn is_never_less_than_the_tokens_of_ten_thousand_prompts() {
 
         for bpe in tokenizers {
             let real = tokens(bpe, &texts, frames);
-            assert!(needs.input_bound as usize >= real, "prompt {number}: {} bounds {real} tokens: {texts:?}", needs.input_bound);
+            assert!(
+                needs.input_bound as usize >= real,
+                "prompt {number}: {} bounds {real} tokens: {texts:?}",
+                needs.input_bound
+            );
             above_the_rule_of_thumb += usize::from(real > needs.input_tokens as usize);
         }
         assert_eq!(needs.media, 0);
@@ -143,7 +163,8 @@ async fn backstop(provider: &ScriptedProvider, budget: bool, media_tokens: Optio
 
 fn picture() -> ChatRequest {
     let url = format!("data:image/png;base64,{}", "iVBORw0KGgo".repeat(200_000));
-    let parts: Value = json!([{"type": "text", "text": "What is it?"}, {"type": "image_url", "image_url": {"url": url}}]);
+    let parts: Value =
+        json!([{"type": "text", "text": "What is it?"}, {"type": "image_url", "image_url": {"url": url}}]);
     ChatRequest::new().with_raw_message(&json!({"role": "user", "content": parts})).with_field("max_tokens", &10)
 }
 

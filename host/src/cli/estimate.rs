@@ -54,7 +54,8 @@ fn in_words(estimates: &[Estimate]) -> String {
             Some(expected) => format!("{} for {} out", cost(expected.cost), expected.output_tokens),
             None => "-".to_owned(),
         };
-        let remark = if estimate.is_first { "asked first".to_owned() } else { estimate.why.clone().unwrap_or_default() };
+        let remark =
+            if estimate.is_first { "asked first".to_owned() } else { estimate.why.clone().unwrap_or_default() };
         table.add_row([
             estimate.target.to_string(),
             tokens,

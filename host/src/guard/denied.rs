@@ -32,7 +32,9 @@ pub enum Denied {
     #[error("its price is unknown and a budget is set: give the model a price, or set budget.unknown_price")]
     Unpriced,
     /// The request has images, sounds or files, and nobody has said what one may take at most, while a budget is set.
-    #[error("unpriced: what an image, a sound or a file takes there at most is not known and a budget is set: give the model media_tokens")]
+    #[error(
+        "unpriced: what an image, a sound or a file takes there at most is not known and a budget is set: give the model media_tokens"
+    )]
     Unmeasured,
     /// The retry budget that all requests share is used up.
     #[error("no same-target retry is left")]

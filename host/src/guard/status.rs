@@ -193,7 +193,8 @@ impl ProviderState {
             Err(
                 Denied::Limited(_)
                 | Denied::OverBudget(_)
-                | Denied::Unpriced | Denied::Unmeasured
+                | Denied::Unpriced
+                | Denied::Unmeasured
                 | Denied::NoRetriesLeft
                 | Denied::NoHedgesLeft,
             ) => Self::Available,

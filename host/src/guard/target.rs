@@ -43,8 +43,7 @@ impl Target {
 pub fn targets(config: &Config) -> Vec<Target> {
     let mut targets = Vec::new();
     for (provider, (name, settings)) in config.providers.iter().enumerate() {
-        let chat =
-            settings.models.iter().map(|model| (roster_target(name, settings, model), None, model.media_tokens));
+        let chat = settings.models.iter().map(|model| (roster_target(name, settings, model), None, model.media_tokens));
         let embedding = settings.embedding_models.iter().map(|model| {
             let shared: Arc<str> = model.name().into();
             (embedding_roster_target(name, settings, model), Some(shared), None)

@@ -58,7 +58,9 @@ fn in_message(bpe: &CoreBPE, message: &RawValue) -> usize {
     };
     let name = name.map_or(0, |name| of(bpe, &name) + 1);
     let role = role.map_or(0, |role| of(bpe, &role));
-    role + name + content.map_or(0, |content| in_content(bpe, content)) + tool_calls.map_or(0, |calls| of(bpe, calls.get()))
+    role + name
+        + content.map_or(0, |content| in_content(bpe, content))
+        + tool_calls.map_or(0, |calls| of(bpe, calls.get()))
 }
 
 fn in_content(bpe: &CoreBPE, content: &RawValue) -> usize {
@@ -84,10 +86,18 @@ mod tests {
     fn counts_as_openai_does() {
         // The example of OpenAI's cookbook: 129 tokens at both models' tokenizers of that time, 124 at the later one.
         let turns = [
-            ("system", None, "You are a helpful, pattern-following assistant that translates corporate jargon into plain English."),
+            (
+                "system",
+                None,
+                "You are a helpful, pattern-following assistant that translates corporate jargon into plain English.",
+            ),
             ("system", Some("example_user"), "New synergies will help drive top-line growth."),
             ("system", Some("example_assistant"), "Things working well together will increase revenue."),
-            ("system", Some("example_user"), "Let's circle back when we have more bandwidth to touch base on opportunities for increased leverage."),
+            (
+                "system",
+                Some("example_user"),
+                "Let's circle back when we have more bandwidth to touch base on opportunities for increased leverage.",
+            ),
             ("system", Some("example_assistant"), "Let's talk later when we're less busy about how to do better."),
             ("user", None, "This late pivot means we don't have time to boil the ocean for the client deliverable."),
         ];
@@ -102,7 +112,8 @@ mod tests {
 
     #[test]
     fn leaves_other_models_and_media_to_the_rule_of_thumb() {
-        let image = json!({"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://x/y.png"}}]});
+        let image =
+            json!({"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://x/y.png"}}]});
 
         assert_eq!(tokens(&ChatRequest::ask("hi"), "claude-sonnet-4-5"), None);
         assert_eq!(tokens(&ChatRequest::new().with_raw_message(&image), "gpt-4o"), None);

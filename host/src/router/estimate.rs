@@ -83,11 +83,13 @@ impl Estimate {
     /// Expects what earlier answers of this target came to on average, where any of the lines are its own.
     #[must_use]
     pub fn going_by(self, history: &[CostLine]) -> Self {
-        let own = history.iter().filter(|line| line.provider == self.target.provider && line.model == self.target.model);
+        let own =
+            history.iter().filter(|line| line.provider == self.target.provider && line.model == self.target.model);
         let (answers, output) = own.fold((0u64, 0u64), |(answers, output), line| {
             (answers.saturating_add(line.answers), output.saturating_add(line.usage.output))
         });
-        let Some(average) = output.checked_add(answers.saturating_sub(1)).and_then(|sum| sum.checked_div(answers)) else {
+        let Some(average) = output.checked_add(answers.saturating_sub(1)).and_then(|sum| sum.checked_div(answers))
+        else {
             return self;
         };
         let output_tokens = u32::try_from(average).unwrap_or(u32::MAX).min(self.max_output_tokens);

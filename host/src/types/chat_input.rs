@@ -17,7 +17,7 @@ const FRAME: usize = 16;
 /// How much a chat puts in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct ChatInput {
-    /// Tokens by rule of thumb: a third of the bytes, and a little for each message.
+    /// Tokens of its text by rule of thumb: a third of the bytes, and a little for each message.
     pub(super) tokens: usize,
     /// Tokens of its text at most.
     ///
@@ -96,6 +96,7 @@ impl ChatInput {
         }
         // Its bytes are no text: what they take is the target's own matter.
         self.bound -= part.get().len();
+        self.tokens -= part.get().len() / 3;
     }
 }
 
@@ -137,7 +138,7 @@ mod tests {
 
         let measured = input(&[json!({"role": "user", "content": parts})], &[]);
 
-        assert!(measured.bound < 1_000, "{measured:?}");
+        assert!(measured.bound < 1_000 && measured.tokens < measured.bound, "{measured:?}");
         assert_eq!((measured.media, measured.images), (2, 1));
     }
 

@@ -164,6 +164,6 @@ mod tests {
     fn needs_tokens_of_input_and_none_of_output() {
         let needs = EmbeddingRequest::of_texts("m", ["hi", "there"]).unwrap().needs();
 
-        assert_eq!(needs, Needs { input_tokens: 17, max_output_tokens: Some(0), ..Needs::default() });
+        assert_eq!(needs, Needs { input_tokens: 17, input_bound: 23, max_output_tokens: Some(0), ..Needs::default() });
     }
 }

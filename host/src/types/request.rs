@@ -337,7 +337,7 @@ mod tests {
         assert!(needs.tools && needs.json && needs.vision);
         assert_eq!(needs.max_output_tokens, Some(40));
         assert_eq!(needs.media, 1);
-        let plain = Needs { input_tokens: 18, input_bound: 128 + 16 + 32, ..Needs::default() };
+        let plain = Needs { input_tokens: 18, input_bound: 128 + 16 + 30, ..Needs::default() };
         assert_eq!(ChatRequest::ask("hi").needs(), plain);
     }
 }

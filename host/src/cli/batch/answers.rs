@@ -37,7 +37,7 @@ impl Answers {
         let fault = || format!("{} cannot be written to", path.display());
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(path).with_context(fault)?;
+        let mut file = options.open(path).map_err(|error| UsageError(format!("{}: {error}", fault())))?;
         let end = end_of_whole_lines(&mut file).with_context(fault)?;
         file.set_len(end).with_context(fault)?;
         file.seek(SeekFrom::End(0)).with_context(fault)?;

@@ -115,7 +115,8 @@ impl Digest {
 }
 
 fn spool(source: &mut impl Read) -> anyhow::Result<File> {
-    let path: PathBuf = std::env::temp_dir().join(format!("backstop-batch-{}.{:016x}", std::process::id(), fastrand::u64(..)));
+    let path: PathBuf =
+        std::env::temp_dir().join(format!("backstop-batch-{}.{:016x}", std::process::id(), fastrand::u64(..)));
     let mut options = OpenOptions::new();
     options.read(true).write(true).create_new(true);
     #[cfg(unix)]

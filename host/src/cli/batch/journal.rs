@@ -68,7 +68,7 @@ impl Journal {
         let fault = || format!("the journal {} cannot be used", path.display());
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
-        let mut file = options.open(path).with_context(fault)?;
+        let mut file = options.open(path).map_err(|error| UsageError(format!("{}: {error}", fault())))?;
         if file.try_lock().is_err() {
             bail!(UsageError(format!("{} is in use: another batch is writing the same answers", path.display())));
         }

@@ -125,7 +125,9 @@ fn destination(args: &BatchArgs) -> Result<Option<PathBuf>, UsageError> {
         None if is_stdin => None,
         None => Some(args.questions.with_extension("answers.jsonl")),
     };
-    let same = |path: &PathBuf| path.canonicalize().is_ok_and(|path| args.questions.canonicalize().is_ok_and(|questions| questions == path));
+    let same = |path: &PathBuf| {
+        path.canonicalize().is_ok_and(|path| args.questions.canonicalize().is_ok_and(|questions| questions == path))
+    };
     match place {
         Some(path) if same(&path) => {
             Err(UsageError(format!("{} holds the questions: name another file for the answers", path.display())))
@@ -146,7 +148,9 @@ fn complain(survey: &Survey, skip_bad: bool) -> Result<(), UsageError> {
         all if all == bad => Err(UsageError("none of the lines can be asked".to_owned())),
         _ if bad > 0 && !skip_bad => {
             let lines = if bad == 1 { "a line cannot be asked" } else { "some lines cannot be asked" };
-            Err(UsageError(format!("{lines}, and nothing was sent: mend what is told above, or leave it out with --skip-bad")))
+            Err(UsageError(format!(
+                "{lines}, and nothing was sent: mend what is told above, or leave it out with --skip-bad"
+            )))
         }
         _ => Ok(()),
     }
@@ -162,13 +166,15 @@ fn take_up(
     let Some(path) = place else { return Ok((Answers::Stdout, None, Past::default())) };
     let journal_path = Journal::path_of(path);
     if path.metadata().is_ok_and(|about| about.len() > 0) && !journal_path.exists() {
-        let words = format!("{} is there already and no batch's: name another file with -o, or remove it", path.display());
+        let words =
+            format!("{} is there already and no batch's: name another file with -o, or remove it", path.display());
         return Err(UsageError(words).into());
     }
     let (journal, past) = Journal::open(&journal_path, roll)?;
     let mut answers = Answers::open(path)?;
     if !past.is_there && !answers.is_empty()? {
-        let words = format!("{} has answers that its journal knows nothing of: name another file with -o", path.display());
+        let words =
+            format!("{} has answers that its journal knows nothing of: name another file with -o", path.display());
         return Err(UsageError(words).into());
     }
     let mut found = Vec::new();

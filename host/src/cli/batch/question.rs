@@ -189,7 +189,9 @@ mod tests {
             (r#"{"prompt":"Why?","custom_id":"a"}"#.to_owned(), Shape::Prompt, Some("a")),
             (format!(r#"{{"messages":[{user}],"stream":true}}"#), Shape::Body, None),
             (
-                format!(r#"{{"custom_id":"b","method":"POST","url":"/v1/chat/completions","body":{{"messages":[{user}]}}}}"#),
+                format!(
+                    r#"{{"custom_id":"b","method":"POST","url":"/v1/chat/completions","body":{{"messages":[{user}]}}}}"#
+                ),
                 Shape::OpenAi,
                 Some("b"),
             ),

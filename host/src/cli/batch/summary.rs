@@ -106,7 +106,10 @@ impl Summary<'_> {
         };
         let average = self.average().map(|average| format!(", {} for each on average", Length(average)));
         let mut lines = vec![
-            paint(Tone::Strong, format_args!("{total} questions: {} answered{before}{rate}, {} failed", tally.answered, tally.failed)),
+            paint(
+                Tone::Strong,
+                format_args!("{total} questions: {} answered{before}{rate}, {} failed", tally.answered, tally.failed),
+            ),
             format!("{}{}", Length(self.took), average.unwrap_or_default()),
             format!("{} tokens in, {} out; {}", tally.usage.input, tally.usage.output, self.spent),
         ];
@@ -125,14 +128,28 @@ impl Summary<'_> {
         match self.ending {
             Ending::OverBudget => {
                 let left = self.not_asked + refused;
-                remark(Tone::Warn, format!("stopped at {}: the rest, {left} questions, could cost more than is allowed", rounded(self.spent)));
+                remark(
+                    Tone::Warn,
+                    format!(
+                        "stopped at {}: the rest, {left} questions, could cost more than is allowed",
+                        rounded(self.spent)
+                    ),
+                );
             }
             Ending::NobodyAnswers => {
-                remark(Tone::Bad, format!("stopped: nobody answers any more; {} questions were not asked", self.not_asked));
+                remark(
+                    Tone::Bad,
+                    format!("stopped: nobody answers any more; {} questions were not asked", self.not_asked),
+                );
             }
-            Ending::Interrupted => remark(Tone::Warn, format!("interrupted: {} questions were not asked", self.not_asked)),
+            Ending::Interrupted => {
+                remark(Tone::Warn, format!("interrupted: {} questions were not asked", self.not_asked))
+            }
             Ending::Through if refused > 0 => {
-                remark(Tone::Warn, format!("{refused} questions were refused by a budget, and nothing was sent for them"));
+                remark(
+                    Tone::Warn,
+                    format!("{refused} questions were refused by a budget, and nothing was sent for them"),
+                );
             }
             Ending::Through => {}
         }
@@ -180,7 +197,16 @@ mod tests {
         let own = OfProvider { answers: answered, ..OfProvider::default() };
         let providers = [("groq".to_owned(), own)].into();
         let took = Duration::from_secs(6);
-        Tally { answered, answered_now: answered, failed, failed_now: failed, refused, took, providers, ..Tally::default() }
+        Tally {
+            answered,
+            answered_now: answered,
+            failed,
+            failed_now: failed,
+            refused,
+            took,
+            providers,
+            ..Tally::default()
+        }
     }
 
     fn summary(ending: Ending, tally: &Tally) -> Summary<'_> {
@@ -231,6 +257,9 @@ mod tests {
         2 questions are uncertain: they were under way when a run ended, may have been paid for, and are not asked again without --retry-uncertain
         the same command goes on from here and asks again what failed
         ");
-        assert_eq!((&summary.to_json()["success_rate"], &summary.to_json()["average_seconds"]), (&json!(0.75), &json!(1.5)));
+        assert_eq!(
+            (&summary.to_json()["success_rate"], &summary.to_json()["average_seconds"]),
+            (&json!(0.75), &json!(1.5))
+        );
     }
 }

@@ -59,7 +59,8 @@ impl Outcome {
     }
 
     fn own_line(&self, place: Place, shape: Shape, custom_id: Option<&str>) -> Value {
-        let mut line = Map::from_iter([("index".to_owned(), json!(place.index)), ("line".to_owned(), json!(place.number))]);
+        let mut line =
+            Map::from_iter([("index".to_owned(), json!(place.index)), ("line".to_owned(), json!(place.number))]);
         let mut say = |name: &str, value: Value| line.insert(name.to_owned(), value);
         if let Some(id) = custom_id {
             say("custom_id", json!(id));

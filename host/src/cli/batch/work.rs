@@ -243,12 +243,7 @@ impl Work {
     }
 
     /// Nobody could be asked, and nothing was sent: a failure of the moment and not of the question, which waits.
-    fn nobody_to_ask(
-        &mut self,
-        pending: Pending,
-        wait: Duration,
-        queue: &mut Queue,
-    ) -> anyhow::Result<Option<Ending>> {
+    fn nobody_to_ask(&mut self, pending: Pending, wait: Duration, queue: &mut Queue) -> anyhow::Result<Option<Ending>> {
         self.not_sent(&pending)?;
         queue.waiting.push_back(pending);
         let now = self.clock.now();
