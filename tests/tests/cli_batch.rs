@@ -614,6 +614,7 @@ async fn touches_no_file_that_is_not_its_own() {
         (vec!["batch", "."], ". is a folder"),
         (vec!["batch", "q.txt", "--max-cost", "five"], "--max-cost"),
         (vec!["batch", "q.txt", "--concurrency", "0"], "--concurrency"),
+        (vec!["batch", "q.txt", "--route", "none"], "error: no route and no target is called \"none\""),
     ] {
         let ran = stage.backstop(args.clone()).run().await;
 

@@ -144,7 +144,9 @@ fn recall(file: &File, roll: &mut Roll, path: &Path) -> anyhow::Result<(Past, u6
                 if roll.digest(index) != Some(digest) {
                     changed.push(index);
                 }
-                open.insert(index, worst);
+                // Asked again without having ended: both times may have been paid for.
+                let before = open.insert(index, worst).unwrap_or_default();
+                past.spent = past.spent.saturating_add(before);
                 roll.set(index, Fate::Uncertain);
             }
             Entry::Answered { index, cost } => {
@@ -234,6 +236,17 @@ mod tests {
         let fates = [0, 1, 2, 3, 4].map(|index| roll.fate(index).unwrap());
         assert_eq!(fates, [Fate::Uncertain, Fate::Failed, Fate::Uncertain, Fate::New, Fate::New]);
         assert_eq!(past.spent.nanos(), 7 + 7 + CENT.nanos(), "what is open counts at its worst case");
+    }
+
+    #[test]
+    fn counts_what_was_left_open_also_when_it_was_asked_again() {
+        let folder = TempDir::new().unwrap();
+        let cost = NanoUsd::from_nanos(7);
+        let path = written(&folder, &[asked(0, "a"), asked(0, "a"), Entry::Answered { index: 0, cost }]);
+
+        let (_, past) = Journal::open(&path, &mut roll(&["a"])).unwrap();
+
+        assert_eq!(past.spent.nanos(), CENT.nanos() + 7);
     }
 
     #[test]

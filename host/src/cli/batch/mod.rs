@@ -28,7 +28,7 @@ use super::ask::print_json;
 use super::exit::{Exit, UsageError, is_closed_pipe};
 use super::paint::{Tone, harmless, paint};
 use super::retries::Unsaid;
-use super::{failure, setup, table};
+use super::{failure, request, setup, table};
 
 use answers::Answers;
 use input::{Input, STDIN};
@@ -65,6 +65,8 @@ async fn batch(args: BatchArgs, file: Option<PathBuf>) -> anyhow::Result<Exit> {
     let reader = survey::reader(&input, form)?;
     let ready = setup::ready(file, &args.wish, &args.retry, Unsaid::Configured, reader).await?;
     tell(&ready.notes);
+    // A flag that names what is not there is no fault of the lines.
+    ready.backstop.worst_cases(&request::request(&args.wish))?;
     let survey = Survey::of(&input, form, &args.wish, &ready.backstop)?;
     complain(&survey, args.skip_bad)?;
     let skipped = survey.bad();

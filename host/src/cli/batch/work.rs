@@ -69,6 +69,8 @@ struct Ended {
 /// What is between the file and those under way.
 struct Queue {
     lines: Lines,
+    /// Whether the file has been read to its end.
+    is_read: bool,
     /// Taken from the file and not asked yet, or not for good.
     waiting: VecDeque<Pending>,
     /// A budget was in the way: nothing is asked until something under way has ended.
@@ -87,8 +89,14 @@ impl Work {
     /// When questions cannot be read or answers not be written: nothing more is asked then.
     pub(crate) async fn go(&mut self, lines: Lines) -> anyhow::Result<Ending> {
         let now = self.clock.now();
-        let mut queue =
-            Queue { lines, waiting: VecDeque::new(), is_held_back: false, paused_until: now, last_answer: now };
+        let mut queue = Queue {
+            lines,
+            is_read: false,
+            waiting: VecDeque::new(),
+            is_held_back: false,
+            paused_until: now,
+            last_answer: now,
+        };
         let mut under_way: JoinSet<Ended> = JoinSet::new();
         let mut ending = Ending::Through;
         let mut told = told_to_end();
@@ -98,11 +106,11 @@ impl Work {
             }
             self.progress.show(&self.tally, self.till.spent());
             let now = self.clock.now();
-            let is_paused = now < queue.paused_until;
-            if under_way.is_empty() && !(is_paused && ending == Ending::Through) {
+            if under_way.is_empty() && (ending != Ending::Through || queue.is_empty()) {
                 return Ok(ending);
             }
-            let tick = (now + TICK).min(if is_paused { queue.paused_until } else { now + TICK });
+            let tick = now + TICK;
+            let tick = if now < queue.paused_until { tick.min(queue.paused_until) } else { tick };
             tokio::select! {
                 Some(ended) = under_way.join_next() => {
                     let ended = ended.context("a question ended in a fault of the program")?;
@@ -159,6 +167,7 @@ impl Work {
             let worst = self.backstop.worst_cases(&question.request)?;
             return Ok(Some(Pending { place, digest, question, worst }));
         }
+        queue.is_read = true;
         Ok(None)
     }
 
@@ -246,6 +255,7 @@ impl Work {
     fn nobody_to_ask(&mut self, pending: Pending, wait: Duration, queue: &mut Queue) -> anyhow::Result<Option<Ending>> {
         self.not_sent(&pending)?;
         queue.waiting.push_back(pending);
+        queue.is_held_back = false;
         let now = self.clock.now();
         if now.since(queue.last_answer) >= self.patience {
             return Ok(Some(Ending::NobodyAnswers));
@@ -268,6 +278,12 @@ impl Work {
     fn say_stopping(&self, under_way: usize) {
         let words = format!("stopping: {under_way} under way are let end; Ctrl-C once more stops at once");
         self.progress.say(paint(Tone::Warn, words));
+    }
+}
+
+impl Queue {
+    fn is_empty(&self) -> bool {
+        self.is_read && self.waiting.is_empty()
     }
 }
 
