@@ -28,6 +28,7 @@ mod why;
 mod costs;
 mod doctor;
 mod demo;
+mod bench;
 mod strategy;
 mod keys;
 mod config;
@@ -93,6 +94,7 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Costs(args) => interrupt::or(costs::run(args, file)).await,
         Command::Doctor(args) => interrupt::or(doctor::run(args, file)).await,
         Command::Demo(args) => interrupt::or(demo::run(args)).await,
+        Command::Bench(args) => interrupt::or(bench::run(args, file)).await,
         Command::Strategy { command } => interrupt::or(strategy::run(command, file)).await,
         Command::Keys { command } => interrupt::or(keys::run(command, file)).await,
         Command::Config { command } => config::run(command, file),

@@ -3,6 +3,7 @@
 mod value;
 mod ask;
 mod batch;
+mod bench;
 mod chat;
 mod config;
 mod costs;
@@ -21,6 +22,7 @@ use clap::{Parser, Subcommand};
 
 pub(crate) use ask::AskArgs;
 pub(crate) use batch::BatchArgs;
+pub(crate) use bench::BenchArgs;
 pub(crate) use chat::ChatArgs;
 pub(crate) use config::{ConfigCommand, InitArgs};
 pub(crate) use costs::{CostsArgs, CostsCommand};
@@ -94,6 +96,8 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// Watch the five strategies get around failing providers; needs no key.
     Demo(DemoArgs),
+    /// Put a small load on the configuration and measure: pace, percentiles, fail-overs, cost.
+    Bench(BenchArgs),
     /// List, inspect, check and build strategies.
     Strategy {
         #[command(subcommand)]

@@ -59,8 +59,8 @@ pub(crate) async fn run(args: BatchArgs, file: Option<PathBuf>) -> anyhow::Resul
 }
 
 async fn batch(args: BatchArgs, file: Option<PathBuf>) -> anyhow::Result<Exit> {
-    let place = destination(&args)?;
     let input = Input::open(&args.questions)?;
+    let place = destination(&args)?;
     let form = if args.text { Form::Text } else { Form::of(&input)? };
     let reader = survey::reader(&input, form)?;
     let ready = setup::ready(file, &args.wish, &args.retry, Unsaid::Configured, reader).await?;
