@@ -49,4 +49,5 @@ async fn needs_no_configuration_for_providers_of_its_own() {
     let told = ran.json();
     assert_eq!((&told["requests"], &told["answered"]), (&json!(60), &json!(60)));
     assert!(told["attempts"].as_u64().unwrap() > 60, "the first provider fails now and then: {told}");
+    assert!(told["fail_over_rate"].as_f64().unwrap() > 0.0, "and the second takes over: {told}");
 }

@@ -12,6 +12,9 @@ use crate::cli::args::WishArgs;
 /// One call in so many fails at the first provider.
 const FAILS_ONE_IN: usize = 20;
 
+/// How long it asks to be left alone then.
+const PAUSE: Duration = Duration::from_millis(200);
+
 /// A dollar for a million tokens.
 const PRICE: Price = Price::new(NanoUsd::DOLLAR, NanoUsd::DOLLAR);
 
@@ -26,7 +29,7 @@ impl Stage {
     pub(super) async fn set() -> std::io::Result<Self> {
         let answer = || Answer::new("Hello, and good day to you.").every(Duration::from_millis(1));
         let first = Script::by(move |call| match call.number.is_multiple_of(FAILS_ONE_IN) {
-            true => Reply::overloaded(),
+            true => Reply::rate_limited(PAUSE),
             false => answer().into(),
         });
         Ok(Self {
