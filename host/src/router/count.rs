@@ -39,17 +39,23 @@ pub(super) fn tokens(request: &ChatRequest, model: &str) -> Option<u32> {
     if request.needs().media > 0 {
         return None;
     }
-    let bpe = tiktoken_rs::bpe_for_tokenizer(tokenizer).ok()?;
+    let bpe = tokenizer();
     let messages: usize = request.messages().iter().map(|message| AROUND_MESSAGE + in_message(bpe, message)).sum();
     let tools = ["tools", "functions", "response_format"].into_iter().filter_map(|field| request.fields().get(field));
     let tools: usize = tools.map(|tools| of(bpe, tools.get())).sum();
     u32::try_from(messages + tools + BEFORE_ANSWER).ok()
 }
 
-/// A model's tokenizer, also where a reseller's name stands before its own: `openai/gpt-4o`.
-fn tokenizer(model: &str) -> Option<Tokenizer> {
+/// What unfolds a model's tokenizer, also where a reseller's name stands before its own: `openai/gpt-4o`. Those of models that no longer
+/// chat stay out of the binary.
+fn tokenizer(model: &str) -> Option<fn() -> &'static CoreBPE> {
     let own = model.rsplit_once('/').map_or(model, |(_, own)| own);
-    get_tokenizer(own)
+    match get_tokenizer(own)? {
+        Tokenizer::O200kBase => Some(tiktoken_rs::o200k_base_singleton),
+        Tokenizer::O200kHarmony => Some(tiktoken_rs::o200k_harmony_singleton),
+        Tokenizer::Cl100kBase => Some(tiktoken_rs::cl100k_base_singleton),
+        Tokenizer::P50kBase | Tokenizer::R50kBase | Tokenizer::P50kEdit | Tokenizer::Gpt2 => None,
+    }
 }
 
 fn in_message(bpe: &CoreBPE, message: &RawValue) -> usize {
