@@ -399,6 +399,8 @@ async fn repairs_a_torn_last_line_and_does_not_pay_for_it_again_unasked() {
 
     assert_code(&resumed, 1);
     assert_eq!(figures(&resumed.json(), ["successful", "uncertain"]), [4, 1]);
+    let torn: Value = serde_json::from_str(whole.lines().last().unwrap()).unwrap();
+    assert_eq!(resumed.json()["uncertain_indices"], json!([torn["index"]]));
     assert_eq!(stage.attempts(), [5]);
     assert_eq!(answers(&stage, "q.answers.jsonl").len(), 4, "every line is whole");
 

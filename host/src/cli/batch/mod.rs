@@ -42,6 +42,9 @@ use tally::Tally;
 use till::Till;
 use work::Work;
 
+/// Uncertain questions that a summary names.
+const MOST_NAMED: usize = 1_000;
+
 /// Asks a file of questions. With `--json` an error becomes an object on standard output, too.
 ///
 /// # Errors
@@ -103,12 +106,14 @@ async fn batch(args: BatchArgs, file: Option<PathBuf>) -> anyhow::Result<Exit> {
     if args.ordered {
         work.answers.rewrite(&work.roll, true, |_| true)?;
     }
+    let uncertain = work.roll.first(Fate::Uncertain, MOST_NAMED);
     let summary = Summary {
         ending,
         total,
         tally: &work.tally,
         skipped,
         uncertain: work.roll.count(Fate::Uncertain),
+        uncertain_first: &uncertain,
         not_asked: work.roll.count(Fate::New),
         spent: work.till.spent(),
         took: work.progress.took(),

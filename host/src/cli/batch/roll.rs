@@ -92,6 +92,12 @@ impl Roll {
         self.entries.iter().filter(|entry| entry.fate == fate).count()
     }
 
+    /// The first so many that have met a fate, by their indices.
+    pub(crate) fn first(&self, fate: Fate, most: usize) -> Vec<u32> {
+        let with = (0u32..).zip(&self.entries).filter(|(_, entry)| entry.fate == fate);
+        with.map(|(index, _)| index).take(most).collect()
+    }
+
     /// How many there are.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()

@@ -13,6 +13,9 @@ use crate::cli::paint::{Tone, paint};
 use super::progress::rounded;
 use super::tally::{OfProvider, Tally};
 
+/// Uncertain questions that are named in words.
+const MOST_NAMED: usize = 5;
+
 /// Why a run has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ending {
@@ -37,6 +40,8 @@ pub(crate) struct Summary<'a> {
     pub(crate) skipped: usize,
     /// Questions that may have been paid for and whose answers are lost.
     pub(crate) uncertain: usize,
+    /// The first of these, by their indices.
+    pub(crate) uncertain_first: &'a [u32],
     /// Questions that were not asked.
     pub(crate) not_asked: usize,
     /// What the whole batch has cost.
@@ -83,6 +88,7 @@ impl Summary<'_> {
             "failed": tally.failed,
             "refused": tally.refused,
             "uncertain": self.uncertain,
+            "uncertain_indices": self.uncertain_first,
             "not_asked": self.not_asked,
             "skipped": self.skipped,
             "answered_before": tally.answered - tally.answered_now,
@@ -154,10 +160,13 @@ impl Summary<'_> {
             Ending::Through => {}
         }
         if self.uncertain > 0 {
+            let named: Vec<String> = self.uncertain_first.iter().take(MOST_NAMED).map(ToString::to_string).collect();
+            let more = if self.uncertain > MOST_NAMED { ", …" } else { "" };
             let words = format!(
-                "{} questions are uncertain: they were under way when a run ended, may have been paid for, and are not asked again without \
-                 --retry-uncertain",
-                self.uncertain
+                "{} questions are uncertain (index {}{more}): they were under way when a run ended, may have been paid for, and are not \
+                 asked again without --retry-uncertain",
+                self.uncertain,
+                named.join(", "),
             );
             remark(Tone::Warn, words);
         }
@@ -216,6 +225,7 @@ mod tests {
             tally,
             skipped: 0,
             uncertain: 0,
+            uncertain_first: &[],
             not_asked: 10 - tally.answered - tally.failed - tally.refused,
             spent: NanoUsd::from_nanos(1_500_000),
             took: Duration::from_secs(3),
@@ -243,7 +253,8 @@ mod tests {
     #[test]
     fn tells_the_figures() {
         let tally = tally(3, 1, 0);
-        let summary = Summary { uncertain: 2, not_asked: 4, ..summary(Ending::OverBudget, &tally) };
+        let summary =
+            Summary { uncertain: 2, uncertain_first: &[4, 7], not_asked: 4, ..summary(Ending::OverBudget, &tally) };
 
         let lines = [summary.lines(), summary.remarks()].concat().join("\n");
 
@@ -254,7 +265,7 @@ mod tests {
           groq: 3 answers, 0 tokens in, 0 out, $0.00
         answers in answers.jsonl
         stopped at $0.0015: the rest, 4 questions, could cost more than is allowed
-        2 questions are uncertain: they were under way when a run ended, may have been paid for, and are not asked again without --retry-uncertain
+        2 questions are uncertain (index 4, 7): they were under way when a run ended, may have been paid for, and are not asked again without --retry-uncertain
         the same command goes on from here and asks again what failed
         ");
         assert_eq!(
