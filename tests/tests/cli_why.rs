@@ -56,12 +56,12 @@ async fn tells_the_story_of_the_latest_question() {
 
     _ ms decided: attempt alpha/alpha-model: its turn
     alpha/alpha-model ready
-    beta/beta-model ready, at most $0.001018
+    beta/beta-model ready, at most $0.001176
     _ ms attempt 1: sent to alpha/alpha-model
     _ ms alpha/alpha-model failed after _ ms: rate-limited (HTTP 429): Rate limit reached for gpt-4o in organization org-scripted on requests per min (RPM): Limit 3, Used 3, Requested 1. Please try again in 30s. Visit https://platform.openai.com/account/rate-limits to learn more.
     _ ms decided: attempt beta/beta-model: next in turn, after a rate limit
     alpha/alpha-model cooling down _ ms)
-    beta/beta-model ready, at most $0.001018
+    beta/beta-model ready, at most $0.001176
     _ ms attempt 2: sent to beta/beta-model
     _ ms beta/beta-model answers after _ ms
     _ ms beta/beta-model has answered: 8 tokens in, 1 out

@@ -309,7 +309,7 @@ async fn says_that_the_budget_is_spent() {
     x-backstop-strategy: smart
     {
       "error": {
-        "message": "the request does not fit the budget: the per-request budget of $0.001 has $0.001 left and the request may cost $4.114",
+        "message": "the request does not fit the budget: the per-request budget of $0.001 has $0.001 left and the request may cost $4.27",
         "type": "budget_error",
         "code": "budget_exceeded",
         "param": null,

@@ -169,7 +169,7 @@ async fn keeps_to_the_budget_and_leaves_out_what_has_no_price() {
 
     let reply = embed(&gateway, &hello()).await;
 
-    insta::assert_snapshot!(reply.json()["error"]["message"].as_str().unwrap(), @"the request does not fit the budget: the per-request budget of $0.00001 has $0.00001 left and the request may cost $0.000018");
+    insta::assert_snapshot!(reply.json()["error"]["message"].as_str().unwrap(), @"the request does not fit the budget: the per-request budget of $0.00001 has $0.00001 left and the request may cost $0.000022");
     assert_eq!((reply.status, stage.attempts()), (402, vec![0, 0, 0]));
 }
 

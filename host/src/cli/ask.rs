@@ -17,7 +17,7 @@ use super::narrator::Summary;
 use super::paint::harmless;
 use super::retries::Unsaid;
 use super::setup::Reader;
-use super::{failure, question, request, setup, verbatim};
+use super::{estimate, failure, question, request, setup, verbatim};
 
 /// Asks. With `--json` an error becomes an object on standard output, too.
 pub(crate) async fn run(args: AskArgs, file: Option<PathBuf>) -> anyhow::Result<Exit> {
@@ -44,6 +44,9 @@ async fn ask(args: AskArgs, file: Option<PathBuf>) -> anyhow::Result<Exit> {
     let reader = if args.request.is_some() { Reader::Program } else { Reader::Person };
     let ready = setup::ready(file, &args.wish, &args.retry, Unsaid::Persist, reader).await?;
     tell(&ready.notes);
+    if args.estimate {
+        return estimate::show(&ready.backstop, &request, args.json);
+    }
     let asked = if args.request.is_some() && !args.json {
         verbatim::relay(&ready.backstop, request, args.verbose).await
     } else if args.json || args.no_stream {

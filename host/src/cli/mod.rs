@@ -17,7 +17,9 @@ mod narrator;
 mod failure;
 mod lines;
 mod ask;
+mod estimate;
 mod chat;
+mod batch;
 mod serve;
 mod service;
 mod remote;
@@ -27,6 +29,7 @@ mod why;
 mod costs;
 mod doctor;
 mod demo;
+mod bench;
 mod strategy;
 mod keys;
 mod config;
@@ -84,12 +87,15 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
     match cli.command {
         Command::Ask(args) => interrupt::or(ask::run(args, file)).await,
         Command::Chat(args) => chat::run(args, file).await,
+        // It ends what is under way by itself.
+        Command::Batch(args) => batch::run(args, file).await,
         Command::Serve(args) => serve::run(args, file, log).await,
         Command::Status(args) => interrupt::or(status::run(args, file)).await,
         Command::Why(args) => interrupt::or(why::run(args, file)).await,
         Command::Costs(args) => interrupt::or(costs::run(args, file)).await,
         Command::Doctor(args) => interrupt::or(doctor::run(args, file)).await,
         Command::Demo(args) => interrupt::or(demo::run(args)).await,
+        Command::Bench(args) => interrupt::or(bench::run(args, file)).await,
         Command::Strategy { command } => interrupt::or(strategy::run(command, file)).await,
         Command::Keys { command } => interrupt::or(keys::run(command, file)).await,
         Command::Config { command } => config::run(command, file),

@@ -14,7 +14,7 @@ use thiserror::Error;
 use crate::accounting::{Costs, NewsReceiver, Stats, TimelineView};
 use crate::config::Config;
 use crate::guard::{BudgetStatus, ProviderStatus};
-use crate::router::{Answer, AnswerStream, Embeddings, Estimate, RouteError, Router};
+use crate::router::{Answer, AnswerStream, Embeddings, Estimate, RouteError, Router, WorstCase};
 use crate::types::{Alert, ChatRequest, EmbeddingRequest, FailureKind, Observer, RequestId, RequestRecord};
 #[cfg(feature = "gateway")]
 use crate::{accounting::About, clock::Clock, types::AlertKind};
@@ -214,12 +214,21 @@ impl Backstop {
         })
     }
 
-    /// What a request would cost at most at each target of its route, without sending anything.
+    /// What a request would come to at each target of its route, and which of them would be asked first, without sending anything.
+    /// Asks the strategy, and counts tokens where it can: to be shown to somebody, not to be asked for on every request.
     ///
     /// # Errors
-    /// When the request names a model or a provider that is not there.
+    /// When the request names a model, a provider or a purpose that is not there.
     pub fn estimate(&self, request: &ChatRequest) -> Result<Vec<Estimate>, RouteError> {
         self.router().estimate(request)
+    }
+
+    /// What one attempt of a request may cost at most at each target that it may go to: what a budget sets aside. Cheap.
+    ///
+    /// # Errors
+    /// As [`Backstop::estimate`].
+    pub fn worst_cases(&self, request: &ChatRequest) -> Result<Vec<WorstCase>, RouteError> {
+        self.router().worst_cases(request)
     }
 
     /// What was spent since the start or the latest reset, by provider and day.

@@ -286,6 +286,7 @@ fn model(model: &ModelConfig) -> Value {
     for (what, can, usual) in can {
         told.extend((can != usual).then(|| (what.to_owned(), json!(can))));
     }
+    told.extend(model.media_tokens.map(|tokens| ("media_tokens".to_owned(), json!(tokens))));
     told.extend(model.prefill.map(|can| ("prefill".to_owned(), json!(can))));
     let limits = model.limits.numbers().into_iter().filter_map(|(name, limit)| Some((name.to_owned(), json!(limit?))));
     let limits: Map<String, Value> = limits.collect();

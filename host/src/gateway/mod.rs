@@ -37,3 +37,4 @@ mod dashboard;
 pub use bounds::Bounds;
 pub use door::{BindError, Gateway};
 pub use reload::Reload;
+pub use status::status_of;

@@ -29,6 +29,12 @@ pub(super) fn of_route(error: &RouteError) -> StatusCode {
     }
 }
 
+/// The status a request that nobody could serve is answered with, as a number: for whoever writes such answers down.
+#[must_use]
+pub fn status_of(error: &RouteError) -> u16 {
+    of_route(error).as_u16()
+}
+
 /// The status of a request that the gateway does not take.
 pub(super) fn of_refusal(refusal: &Refusal) -> StatusCode {
     match refusal {

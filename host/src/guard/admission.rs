@@ -9,6 +9,7 @@ use super::claim::{AttemptKind, Claim};
 use super::denied::{Denied, Disabled};
 use super::lease::Lease;
 use super::line::Rank;
+use super::period::{BudgetScope, fits};
 use super::permit::Permit;
 use super::provider::{Book, Choice, Provider};
 use super::retry_budget::{Drawn, RetryBudget};
@@ -31,7 +32,7 @@ impl Guard {
         let Some(model) = book.models.get(target.model) else { return no_such_target() };
         State {
             standing,
-            estimated_cost: self.price(target).map(|price| worst_case(price, claim)),
+            estimated_cost: self.price(target, claim).map(|price| worst_case(target, price, claim)),
             in_flight: model.in_flight,
             consecutive_failures: model.health.failures_in_a_row(),
             success_rate: model.health.success_rate(now),
@@ -68,8 +69,8 @@ impl Guard {
         // Locks are always taken in this order: provider, then budget, then retries.
         let mut book = provider.book();
         let Choice { key, .. } = self.look(&mut book, found, provider, claim, place, now, wall)?;
-        let price = self.price(found);
-        let reservation = self.reserve(price, claim, wall)?;
+        let price = self.price(found, claim);
+        let reservation = self.reserve(found, price, claim, wall)?;
         let drawn = match self.draw(claim, now) {
             Ok(drawn) => drawn,
             Err(denied) => {
@@ -83,9 +84,16 @@ impl Guard {
             book.line.call_first();
         }
         drop(book);
-        let worst_case = price.map(|price| worst_case(price, claim));
+        let worst_case = price.map(|price| worst_case(found, price, claim));
         let guard = Arc::clone(self);
         Ok(Permit::new(Lease { guard, target, key, turns, shares, price, worst_case, reservation, drawn }))
+    }
+
+    /// What an attempt at a target may cost at most; `None` where its price is not known.
+    #[must_use]
+    pub fn worst_case(&self, target: TargetId, claim: &Claim) -> Option<NanoUsd> {
+        let (target, _) = self.find(target)?;
+        self.price(target, claim).map(|price| worst_case(target, price, claim))
     }
 
     /// Whether and with which key a request may be sent: `admit` without taking anything.
@@ -107,9 +115,14 @@ impl Guard {
             return Err(Disabled::ModelUnknown.into());
         }
         // Money before rests: no wait makes a request fit its budget.
-        if let Some(budget) = &self.budget {
-            let amount = worst_case(self.price(target).ok_or(Denied::Unpriced)?, claim);
-            locked(budget).check(amount, claim.spent, wall)?;
+        if self.is_money_counted(claim) {
+            let amount = amount(target, self.price(target, claim), claim)?;
+            if let Some(limit) = claim.allowed {
+                fits(BudgetScope::Request, limit, claim.spent, amount)?;
+            }
+            if let Some(budget) = &self.budget {
+                locked(budget).check(amount, claim.spent, wall)?;
+            }
         }
         self.check_load(claim.kind, now)?;
         let choice = book.choose_key(target.model, now, claim.urgency())?;
@@ -119,10 +132,20 @@ impl Guard {
         }
     }
 
-    fn reserve(&self, price: Option<Price>, claim: &Claim, wall: Timestamp) -> Result<Option<Reservation>, Denied> {
+    fn reserve(
+        &self,
+        target: &Target,
+        price: Option<Price>,
+        claim: &Claim,
+        wall: Timestamp,
+    ) -> Result<Option<Reservation>, Denied> {
         let Some(budget) = &self.budget else { return Ok(None) };
-        let amount = worst_case(price.ok_or(Denied::Unpriced)?, claim);
-        Ok(Some(locked(budget).reserve(amount, claim.spent, wall)?))
+        Ok(Some(locked(budget).reserve(amount(target, price, claim)?, claim.spent, wall)?))
+    }
+
+    /// Whether anybody, operator or caller, has set a bound to what requests cost.
+    fn is_money_counted(&self, claim: &Claim) -> bool {
+        self.budget.is_some() || claim.allowed.is_some()
     }
 
     /// Whether all requests together may add another attempt of this kind.
@@ -154,17 +177,29 @@ impl Guard {
     }
 
     /// The price to count with: the known one, else what the operator assumes while a budget is set.
-    fn price(&self, target: &Target) -> Option<Price> {
+    fn price(&self, target: &Target, claim: &Claim) -> Option<Price> {
         let assumed = match self.unknown_price {
-            UnknownPrice::Assume(price) if self.budget.is_some() => Some(price),
+            UnknownPrice::Assume(price) if self.is_money_counted(claim) => Some(price),
             UnknownPrice::Assume(_) | UnknownPrice::Refuse => None,
         };
         target.price().or(assumed)
     }
 }
 
-fn worst_case(price: Price, claim: &Claim) -> NanoUsd {
-    price.cost(u64::from(claim.input_tokens), u64::from(claim.max_output_tokens))
+/// What is to be set aside for an attempt.
+fn amount(target: &Target, price: Option<Price>, claim: &Claim) -> Result<NanoUsd, Denied> {
+    let price = price.ok_or(Denied::Unpriced)?;
+    let is_free = price.cost(u64::from(u32::MAX), u64::from(u32::MAX)) == NanoUsd::ZERO;
+    if claim.media > 0 && target.media_tokens.is_none() && !is_free {
+        return Err(Denied::Unmeasured);
+    }
+    Ok(worst_case(target, price, claim))
+}
+
+fn worst_case(target: &Target, price: Price, claim: &Claim) -> NanoUsd {
+    let media = u64::from(claim.media) * u64::from(target.media_tokens.unwrap_or(0));
+    let input = u64::from(claim.input_bound.max(claim.input_tokens)) + media;
+    price.cost(input, u64::from(claim.max_output_tokens))
 }
 
 fn no_such_target() -> State {

@@ -6,12 +6,18 @@ use crate::types::NanoUsd;
 /// One attempt a request would like to make, whichever target it goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Claim {
-    /// Its input tokens, estimated from above.
+    /// Its input tokens by rule of thumb: what limits reckon with, which learn the true count afterwards.
     pub input_tokens: u32,
+    /// The tokens its text cannot exceed: what money is set aside for.
+    pub input_bound: u32,
+    /// Its images, sounds and files, which are not in the bound.
+    pub media: u32,
     /// The tokens its answer may have at most.
     pub max_output_tokens: u32,
     /// What the request's earlier attempts have cost.
     pub spent: NanoUsd,
+    /// What all its attempts together may cost, by its caller's own word.
+    pub allowed: Option<NanoUsd>,
     /// What it adds to the load.
     pub kind: AttemptKind,
     /// Nothing is ready and the operator allows trying anyway: rests that were assumed are overruled.

@@ -31,6 +31,11 @@ pub enum Denied {
     /// It has no known price while a budget is set.
     #[error("its price is unknown and a budget is set: give the model a price, or set budget.unknown_price")]
     Unpriced,
+    /// The request has images, sounds or files, and nobody has said what one may take at most, while a budget is set.
+    #[error(
+        "unpriced: what an image, a sound or a file takes there at most is not known and a budget is set: give the model media_tokens"
+    )]
+    Unmeasured,
     /// The retry budget that all requests share is used up.
     #[error("no same-target retry is left")]
     NoRetriesLeft,
@@ -72,7 +77,7 @@ impl Denied {
             Self::Probing => Standing::Probing,
             Self::Limited(wait) => Standing::Limited(ms_up(wait)),
             Self::OutOfQuota(wait) => Standing::OutOfQuota(ms_up(wait)),
-            Self::OverBudget(_) | Self::Unpriced => Standing::OverBudget,
+            Self::OverBudget(_) | Self::Unpriced | Self::Unmeasured => Standing::OverBudget,
             Self::NoRetriesLeft | Self::NoHedgesLeft => Standing::Spent,
             Self::Disabled(_) => Standing::Disabled,
         }
@@ -86,6 +91,7 @@ impl Denied {
             Self::Probing
             | Self::OverBudget(_)
             | Self::Unpriced
+            | Self::Unmeasured
             | Self::NoRetriesLeft
             | Self::NoHedgesLeft
             | Self::Disabled(_) => None,
@@ -101,6 +107,7 @@ impl Denied {
             | Self::OutOfQuota(_)
             | Self::OverBudget(_)
             | Self::Unpriced
+            | Self::Unmeasured
             | Self::NoRetriesLeft
             | Self::NoHedgesLeft
             | Self::Disabled(_) => false,

@@ -196,6 +196,7 @@ impl ProviderState {
                 Denied::Limited(_)
                 | Denied::OverBudget(_)
                 | Denied::Unpriced
+                | Denied::Unmeasured
                 | Denied::NoRetriesLeft
                 | Denied::NoHedgesLeft,
             ) => Self::Available,

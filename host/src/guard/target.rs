@@ -20,6 +20,8 @@ pub struct Target {
     pub model: usize,
     /// The name its embedding model goes by wherever it is the same; `None` where it chats.
     pub embeds: Option<Arc<str>>,
+    /// Tokens that one image, sound or file takes at most, where the operator says.
+    pub media_tokens: Option<u32>,
 }
 
 impl Target {
@@ -41,14 +43,15 @@ impl Target {
 pub fn targets(config: &Config) -> Vec<Target> {
     let mut targets = Vec::new();
     for (provider, (name, settings)) in config.providers.iter().enumerate() {
-        let chat = settings.models.iter().map(|model| (roster_target(name, settings, model), None));
+        let chat = settings.models.iter().map(|model| (roster_target(name, settings, model), None, model.media_tokens));
         let embedding = settings.embedding_models.iter().map(|model| {
             let shared: Arc<str> = model.name().into();
-            (embedding_roster_target(name, settings, model), Some(shared))
+            (embedding_roster_target(name, settings, model), Some(shared), None)
         });
-        for (model, (roster, embeds)) in chat.chain(embedding).enumerate() {
+        for (model, (roster, embeds, media_tokens)) in chat.chain(embedding).enumerate() {
             let id = TargetId(u32::try_from(targets.len()).unwrap_or(u32::MAX));
-            targets.push(Target { id, name: Arc::new(roster.name.clone()), roster, provider, model, embeds });
+            let name = Arc::new(roster.name.clone());
+            targets.push(Target { id, name, roster, provider, model, embeds, media_tokens });
         }
     }
     targets

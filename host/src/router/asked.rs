@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::types::{ChatRequest, EmbeddingRequest, Needs, TraceParent};
+use crate::types::{ChatRequest, EmbeddingRequest, Needs, Purse, TraceParent};
 
 use super::Router;
 use super::eligibility::output_bound;
@@ -49,6 +49,14 @@ impl Asked {
         }
     }
 
+    /// The caller's own bound to what the request may cost, and where the sum is entered.
+    pub(super) fn purse(&self) -> Option<&Arc<Purse>> {
+        match self {
+            Self::Chat(request) => request.purse.as_ref(),
+            Self::Embeddings(_) => None,
+        }
+    }
+
     /// Whether several answers are wanted at once, which cannot be told apart well enough to go on with one that breaks off.
     pub(super) fn asks_for_several(&self) -> bool {
         match self {
@@ -78,8 +86,14 @@ impl Router {
     /// The output tokens to reckon with at a seat.
     pub(super) fn output_bound(&self, asked: &Asked, needs: &Needs, seat: Option<&Seat>) -> u32 {
         match asked {
-            Asked::Chat(request) => output_bound(request, needs, self.default_max_tokens(request, seat)),
+            Asked::Chat(request) => self.chat_output_bound(request, needs, seat),
             Asked::Embeddings(_) => 0,
         }
+    }
+
+    /// The output tokens to reckon with for a chat at a seat.
+    pub(super) fn chat_output_bound(&self, request: &ChatRequest, needs: &Needs, seat: Option<&Seat>) -> u32 {
+        let window = seat.and_then(|seat| seat.roster.context_window);
+        output_bound(request, needs, self.default_max_tokens(request, seat), window)
     }
 }

@@ -81,14 +81,18 @@ impl Journey {
 
     /// A target and why it cannot take the request now.
     fn reason(&self, index: usize, seat: &Seat, standing: Standing) -> String {
-        let why = match standing {
+        format!("{}: {}", seat.name, self.why(index, seat, standing))
+    }
+
+    /// Why a target cannot take the request now.
+    pub(super) fn why(&self, index: usize, seat: &Seat, standing: Standing) -> String {
+        match standing {
             Standing::Unsupported => {
                 let what = self.eligibility.shortfall(index).unwrap_or("its context window is too small");
                 format!("cannot serve this request: {what}")
             }
             other => self.denial(seat).unwrap_or_else(|| other.name().to_owned()),
-        };
-        format!("{}: {why}", seat.name)
+        }
     }
 
     /// The guard's own words for not admitting the request; `None` where it would.

@@ -259,7 +259,7 @@ impl Journey {
         took: Duration,
         cost: NanoUsd,
     ) -> Onward {
-        self.spent = self.spent.saturating_add(cost);
+        self.spend(cost);
         self.past.push(PastAttempt {
             target: plan.target,
             failure: failure.kind,
@@ -272,6 +272,14 @@ impl Journey {
             Elsewhere::IfRouteAllows if !self.route.content_filter_falls_back => Onward::Nowhere,
             Elsewhere::LargerWindow if !self.has_larger_window() => Onward::Nowhere,
             Elsewhere::IfRouteAllows | Elsewhere::LargerWindow | Elsewhere::Any => Onward::Anywhere,
+        }
+    }
+
+    /// Enters what an attempt has cost, where its caller can read it, too.
+    pub(super) fn spend(&mut self, cost: NanoUsd) {
+        self.spent = self.spent.saturating_add(cost);
+        if let Some(purse) = self.asked.purse() {
+            purse.enter(self.spent);
         }
     }
 

@@ -29,6 +29,8 @@ mod answer;
 mod embeddings;
 mod ending;
 mod estimate;
+#[cfg(feature = "tokens")]
+mod count;
 mod error;
 mod error_json;
 mod story;
@@ -62,7 +64,7 @@ pub use decider::{Decider, Stamp};
 pub use embeddings::Embeddings;
 pub use endpoint::Endpoint;
 pub use error::{RouteError, StreamError, Wanted};
-pub use estimate::Estimate;
+pub use estimate::{Counted, Estimate, Expectation, WorstCase};
 pub use route::Route;
 pub use seat::{Seat, seat};
 pub use stream::AnswerStream;
@@ -170,8 +172,17 @@ impl Router {
         choice: Choice,
         observer: Option<Arc<dyn Observer>>,
     ) -> Journey {
+        let record = self.record(&asked, streaming, &choice);
+        self.accounts.begin(&record);
+        let story = Story::begin(record, observer, Arc::clone(&self.accounts), Arc::clone(&self.clock));
+        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
+        Journey::new(Arc::clone(self), asked, streaming, choice, story, sequence)
+    }
+
+    /// The record of a request of which nothing has happened yet.
+    fn record(&self, asked: &Asked, streaming: bool, choice: &Choice) -> RequestRecord {
         let started = self.clock.wall();
-        let record = RequestRecord {
+        RequestRecord {
             id: RequestId::new(started, [self.random.next(), self.random.next()]),
             started,
             route: Arc::clone(&choice.route.name),
@@ -187,11 +198,7 @@ impl Router {
             took: Duration::ZERO,
             attempts: Vec::new(),
             steps: Vec::new(),
-        };
-        self.accounts.begin(&record);
-        let story = Story::begin(record, observer, Arc::clone(&self.accounts), Arc::clone(&self.clock));
-        let sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
-        Journey::new(Arc::clone(self), asked, streaming, choice, story, sequence)
+        }
     }
 
     fn route(&self, name: &str) -> Option<Arc<Route>> {
@@ -225,7 +232,9 @@ impl Router {
         let format = purpose.and_then(|purpose| purpose.fields.get("response_format"));
         let wants_json = format.is_some_and(|format| format["type"] != "text");
         let needs = request.needs();
-        Needs { json: needs.json || wants_json, ..needs }
+        let of_purpose = purpose.map_or(0, |purpose| u32::try_from(purpose.size()).unwrap_or(u32::MAX));
+        let input_bound = needs.input_bound.saturating_add(of_purpose);
+        Needs { json: needs.json || wants_json, input_bound, ..needs }
     }
 
     /// The output tokens that are asked for where the request does not say: the purpose's word, the provider's, everyone's.

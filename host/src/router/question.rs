@@ -116,8 +116,13 @@ impl Journey {
     /// What the request asks of the guard at a seat. What attempts under way cost at most counts as spent by the request:
     /// nobody can get it back.
     pub(super) fn claim(&self, seat: &Seat, kind: AttemptKind, under_way: NanoUsd) -> Claim {
+        // What the caller has of an answer that broke off is sent along.
+        let sent = self.sent.as_ref().map_or(0, |sent| u32::try_from(sent.size()).unwrap_or(u32::MAX));
         Claim {
             input_tokens: self.needs.input_tokens,
+            input_bound: self.needs.input_bound.saturating_add(sent),
+            media: self.needs.media,
+            allowed: self.asked.purse().and_then(|purse| purse.limit()),
             max_output_tokens: self.output_bound(Some(seat)),
             spent: self.spent.saturating_add(under_way),
             kind,

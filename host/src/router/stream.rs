@@ -205,7 +205,8 @@ impl AnswerStream {
         if let Some(keeping) = self.keeping.take() {
             keeping.end(&served.target, usage, self.finish_reason.as_deref(), clock.now());
         }
-        self.cost = settled.cost.map(|cost| cost.saturating_add(journey.spent));
+        journey.spend(settled.cost.unwrap_or_default());
+        self.cost = settled.cost.map(|_| journey.spent);
         journey.end_served(&served.target, usage, self.cost);
     }
 

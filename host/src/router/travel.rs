@@ -87,7 +87,7 @@ impl Journey {
     pub(super) fn cancel<R>(&mut self, legs: &mut Legs<R>) {
         let now = self.router.clock.now();
         let given_up = std::mem::replace(legs, Legs::none());
-        self.spent = self.spent.saturating_add(given_up.worst_case());
+        self.spend(given_up.worst_case());
         for leg in given_up.iter() {
             self.story.cancelled(&leg.target, now.since(leg.sent));
         }
@@ -115,7 +115,8 @@ impl Journey {
     pub(super) fn settle<R>(&mut self, served: Served<R>, usage: Option<Usage>) -> (R, Option<NanoUsd>) {
         let (now, wall) = (self.router.clock.now(), self.router.clock.wall());
         let settled = served.flight.served(usage, served.quota_left, now, wall);
-        let cost = settled.cost.map(|cost| cost.saturating_add(self.spent));
+        self.spend(settled.cost.unwrap_or_default());
+        let cost = settled.cost.map(|_| self.spent);
         self.end_served(&served.target, usage, cost);
         (served.received, cost)
     }

@@ -63,23 +63,18 @@ pub(crate) mod usd {
 }
 
 /// As [`usd`], for an amount that may not be known.
-pub(super) mod maybe_usd {
+pub(crate) mod maybe_usd {
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     use crate::types::NanoUsd;
 
     #[expect(clippy::ref_option, reason = "the shape serde asks for")]
-    pub(in crate::types) fn serialize<S: Serializer>(
-        amount: &Option<NanoUsd>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(amount: &Option<NanoUsd>, serializer: S) -> Result<S::Ok, S::Error> {
         amount.map(NanoUsd::decimal).serialize(serializer)
     }
 
-    pub(in crate::types) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<NanoUsd>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NanoUsd>, D::Error> {
         let text: Option<String> = Option::deserialize(deserializer)?;
         text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
     }
@@ -146,18 +141,18 @@ pub(super) mod steps {
 }
 
 /// A standing as people read it: `cooling down (1200 ms)`.
-pub(super) mod standing {
+pub(crate) mod standing {
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serializer};
 
     use crate::types::Standing;
 
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "the shape serde asks for")]
-    pub(in crate::types) fn serialize<S: Serializer>(standing: &Standing, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(standing: &Standing, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(standing)
     }
 
-    pub(in crate::types) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Standing, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Standing, D::Error> {
         let text = String::deserialize(deserializer)?;
         Standing::parse(&text).ok_or_else(|| D::Error::custom(format_args!("no standing is called {text:?}")))
     }

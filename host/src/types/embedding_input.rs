@@ -13,10 +13,16 @@ pub(super) struct InputSize {
     pub(super) inputs: usize,
     /// All their tokens; those of texts estimated from above, as a chat's are: a third of the bytes, and a little for each.
     pub(super) tokens: usize,
+    /// All their tokens at most: no text has more of them than bytes.
+    pub(super) bound: usize,
 }
+
+/// What a text may take beyond its own: a few tokens that mark its beginning and end.
+const FRAME: usize = 8;
 
 /// An item of a list of inputs.
 enum Item {
+    /// A text of so many bytes.
     Text(usize),
     Tokens(usize),
     Token,
@@ -47,33 +53,46 @@ impl<'de> Visitor<'de> for ReadInput {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<InputSize, E> {
-        if text.is_empty() { Err(E::custom("empty")) } else { Ok(InputSize { inputs: 1, tokens: tokens_of(text) }) }
+        if text.is_empty() {
+            return Err(E::custom("empty"));
+        }
+        let text = Item::Text(text.len());
+        Ok(InputSize { inputs: 1, tokens: text.tokens(), bound: text.bound() })
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<InputSize, A::Error> {
         let first: Item = items.next_element()?.ok_or_else(|| A::Error::custom("empty"))?;
-        let (mut count, mut tokens) = (1, first.tokens());
+        let (mut count, mut tokens, mut bound) = (1, first.tokens(), first.bound());
         while let Some(item) = items.next_element::<Item>()? {
             if discriminant(&item) != discriminant(&first) {
                 return Err(A::Error::custom("of several kinds"));
             }
             count += 1;
             tokens += item.tokens();
+            bound += item.bound();
         }
         let inputs = match first {
             Item::Text(_) | Item::Tokens(_) => count,
             // A list of numbers is one text, taken apart already.
             Item::Token => 1,
         };
-        Ok(InputSize { inputs, tokens })
+        Ok(InputSize { inputs, tokens, bound })
     }
 }
 
 impl Item {
     fn tokens(&self) -> usize {
         match self {
-            Self::Text(tokens) | Self::Tokens(tokens) => *tokens,
+            Self::Text(bytes) => bytes / 3 + FRAME,
+            Self::Tokens(tokens) => *tokens,
             Self::Token => 1,
+        }
+    }
+
+    fn bound(&self) -> usize {
+        match self {
+            Self::Text(bytes) => bytes + FRAME,
+            Self::Tokens(_) | Self::Token => self.tokens(),
         }
     }
 }
@@ -93,7 +112,7 @@ impl<'de> Visitor<'de> for ReadItem {
 
     // One empty text among others is the provider's to take or to refuse: they differ.
     fn visit_str<E>(self, text: &str) -> Result<Item, E> {
-        Ok(Item::Text(tokens_of(text)))
+        Ok(Item::Text(text.len()))
     }
 
     fn visit_u64<E>(self, _: u64) -> Result<Item, E> {
@@ -107,10 +126,6 @@ impl<'de> Visitor<'de> for ReadItem {
         }
         if count == 0 { Err(A::Error::custom("empty")) } else { Ok(Item::Tokens(count)) }
     }
-}
-
-fn tokens_of(text: &str) -> usize {
-    text.len() / 3 + 8
 }
 
 #[cfg(test)]
@@ -127,6 +142,13 @@ mod tests {
         assert_eq!(size(r#"["abc","","d"]"#), Some((3, 9 + 8 + 8)));
         assert_eq!(size("[1,2,100257]"), Some((1, 3)));
         assert_eq!(size("[[1,2],[3]]"), Some((2, 3)));
+    }
+
+    #[test]
+    fn bounds_texts_by_their_bytes() {
+        let bound = |json: &str| InputSize::of(&RawValue::from_string(json.to_owned()).unwrap()).unwrap().bound;
+
+        assert_eq!([bound(r#""ab\u00e9""#), bound(r#"["abc","d"]"#), bound("[[1,2],[3]]")], [4 + 8, 3 + 8 + 1 + 8, 3]);
     }
 
     #[test]

@@ -106,8 +106,9 @@ impl EmbeddingRequest {
     /// What it takes to serve the request: input tokens alone, for vectors have none.
     #[must_use]
     pub fn needs(&self) -> Needs {
-        let input_tokens = u32::try_from(self.size.tokens).unwrap_or(u32::MAX);
-        Needs { input_tokens, max_output_tokens: Some(0), ..Needs::default() }
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let (input_tokens, input_bound) = (count(self.size.tokens), count(self.size.bound));
+        Needs { input_tokens, input_bound, max_output_tokens: Some(0), ..Needs::default() }
     }
 
     fn new(model: String, input: Option<Box<RawValue>>, fields: Fields) -> Result<Self, ParseRequestError> {
@@ -156,6 +157,6 @@ mod tests {
     fn needs_tokens_of_input_and_none_of_output() {
         let needs = EmbeddingRequest::of_texts("m", ["hi", "there"]).unwrap().needs();
 
-        assert_eq!(needs, Needs { input_tokens: 17, max_output_tokens: Some(0), ..Needs::default() });
+        assert_eq!(needs, Needs { input_tokens: 17, input_bound: 23, max_output_tokens: Some(0), ..Needs::default() });
     }
 }

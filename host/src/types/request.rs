@@ -1,16 +1,17 @@
 //! A chat request: an OpenAI-shaped body taken apart one level deep, and what the caller wants of Backstop itself.
 
-use std::borrow::Cow;
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use super::TraceParent;
+use super::chat_input::ChatInput;
 use super::fields::{Apart, Fields, raw, read, take_apart};
 use super::unsaid::Unsaid;
+use super::{Purse, TraceParent};
 
 /// The answers a request may ask for at once: OpenAI's own bound.
 const MOST_ANSWERS: u32 = 128;
@@ -40,6 +41,8 @@ pub struct ChatRequest {
     pub tenant: Option<String>,
     /// What the caller wants of the cache of replies, where there is one.
     pub cache: CacheWish,
+    /// What the request may cost in all its attempts, and has cost; who keeps the other half of it can read that.
+    pub purse: Option<Arc<Purse>>,
     /// What the caller said in Anthropic's protocol, where it was that, and OpenAI's has no word for.
     pub(crate) unsaid: Option<Box<Unsaid>>,
 }
@@ -78,8 +81,12 @@ pub struct Needs {
     pub json: bool,
     /// The request shows images.
     pub vision: bool,
-    /// Input tokens, estimated from above: a third of the bytes, and a little for each message.
+    /// Input tokens by rule of thumb, which for ordinary text is from above: a third of the bytes, and a little for each message.
     pub input_tokens: u32,
+    /// Input tokens that the text cannot exceed, whatever is in it: what budgets reckon with.
+    pub input_bound: u32,
+    /// Images, sounds and files, whose tokens are not in the bound.
+    pub media: u32,
     /// Output tokens the request asks for at most, where it says.
     pub max_output_tokens: Option<u32>,
 }
@@ -109,19 +116,6 @@ struct PlainMessage<'a> {
     content: &'a str,
 }
 
-/// As much of a message as `Needs` looks at.
-#[derive(Deserialize)]
-struct MessageView<'a> {
-    #[serde(borrow, default)]
-    content: Option<&'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct PartView<'a> {
-    #[serde(borrow, default, rename = "type")]
-    kind: Cow<'a, str>,
-}
-
 impl ChatRequest {
     /// A request with no message yet.
     #[must_use]
@@ -139,6 +133,7 @@ impl ChatRequest {
             parent: None,
             tenant: None,
             cache: CacheWish::Use,
+            purse: None,
             unsaid: None,
         }
     }
@@ -249,6 +244,13 @@ impl ChatRequest {
         self
     }
 
+    /// Bounds what the request may cost in all its attempts together; what it has cost is read from the same value.
+    #[must_use]
+    pub fn with_purse(mut self, purse: &Arc<Purse>) -> Self {
+        self.purse = Some(Arc::clone(purse));
+        self
+    }
+
     /// Adds a word about the request for logs, records and the strategy.
     #[must_use]
     pub fn with_label(mut self, name: &str, value: &str) -> Self {
@@ -276,14 +278,17 @@ impl ChatRequest {
     /// What a target must be capable of.
     #[must_use]
     pub fn needs(&self) -> Needs {
-        let message_bytes: usize = self.messages.iter().map(|message| message.get().len() / 3 + 8).sum();
-        let tool_bytes = self.fields.get("tools").map_or(0, |tools| tools.get().len() / 3);
+        let input = ChatInput::of(&self.messages, &self.fields);
+        let unsaid = self.unsaid.as_ref().map_or(0, |unsaid| unsaid.size());
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
         let format = self.fields.get("response_format").map_or("", |format| format.get());
         Needs {
             tools: self.fields.get("tools").is_some_and(|tools| !matches!(tools.get().trim(), "null" | "[]")),
             json: format.contains("\"json_object\"") || format.contains("\"json_schema\""),
-            vision: self.messages.iter().any(|message| shows_image(message)),
-            input_tokens: u32::try_from(message_bytes + tool_bytes).unwrap_or(u32::MAX),
+            vision: input.images > 0,
+            input_tokens: count(input.tokens),
+            input_bound: count(input.bound + unsaid),
+            media: count(input.media),
             max_output_tokens: self.number("max_completion_tokens").or_else(|| self.number("max_tokens")),
         }
     }
@@ -311,20 +316,6 @@ fn hold_to(
         Ok(number) if number.is_none_or(|number| range.contains(&number)) => Ok(()),
         _ => Err(ParseRequestError::WrongType { field, expected }),
     }
-}
-
-fn shows_image(message: &RawValue) -> bool {
-    // Nearly no message has a part of that name, in whatever letters it is escaped.
-    if memchr::memmem::find(message.get().as_bytes(), b"image_url").is_none() && !message.get().contains("\\u") {
-        return false;
-    }
-    let Ok(MessageView { content: Some(content) }) = serde_json::from_str(message.get()) else { return false };
-    // Plain text, as nearly always: no error has to be made to find that out.
-    if !content.get().starts_with('[') {
-        return false;
-    }
-    let Ok(parts) = serde_json::from_str::<Vec<PartView<'_>>>(content.get()) else { return false };
-    parts.iter().any(|part| part.kind == "image_url")
 }
 
 #[cfg(test)]
@@ -377,6 +368,8 @@ mod tests {
 
         assert!(needs.tools && needs.json && needs.vision);
         assert_eq!(needs.max_output_tokens, Some(40));
-        assert_eq!(ChatRequest::ask("hi").needs(), Needs { input_tokens: 18, ..Needs::default() });
+        assert_eq!(needs.media, 1);
+        let plain = Needs { input_tokens: 18, input_bound: 128 + 16 + 30, ..Needs::default() };
+        assert_eq!(ChatRequest::ask("hi").needs(), plain);
     }
 }

@@ -46,6 +46,14 @@ pub(crate) struct Mark {
 }
 
 impl Unsaid {
+    /// The bytes of all that is said.
+    pub(crate) fn size(&self) -> usize {
+        let length = |part: &Option<Box<RawValue>>| part.as_ref().map_or(0, |part| part.get().len());
+        let fields: usize = self.fields.iter().map(|(name, value)| name.len() + value.get().len()).sum();
+        let marks: usize = self.marks.values().map(|mark| length(&mark.cache) + length(&mark.block)).sum();
+        fields + length(&self.system) + marks
+    }
+
     /// Says something of a place, unless it is nothing.
     #[cfg(feature = "gateway")]
     pub(crate) fn mark(&mut self, place: Place, mark: Mark) {

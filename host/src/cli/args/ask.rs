@@ -15,6 +15,7 @@ Examples:
   git diff | backstop ask \"Review this change:\" -
   backstop ask --purpose moderation --json \"Is this spam?\"
   backstop ask --strategy ./mine.wasm \"Who decides?\"
+  backstop ask --estimate \"How much is this?\"    (tokens and costs at each target; sends nothing)
   backstop ask --request body.json            (tools, images, streams: any chat-completions body)";
 
 #[derive(Debug, Args)]
@@ -35,6 +36,10 @@ pub(crate) struct AskArgs {
     /// One JSON object in place of the text: OpenAI's shape with `provider`, `usage` and `cost`; errors too.
     #[arg(long)]
     pub(crate) json: bool,
+
+    /// Tell what it would come to at each target, and who would be asked first; nothing is sent.
+    #[arg(long, conflicts_with_all = ["stats", "verbose", "no_stream"])]
+    pub(crate) estimate: bool,
 
     /// Wait for the whole answer instead of showing it as it comes.
     #[arg(long)]

@@ -2,6 +2,8 @@
 
 mod value;
 mod ask;
+mod batch;
+mod bench;
 mod chat;
 mod config;
 mod costs;
@@ -19,6 +21,8 @@ use backstop::config::LogFormat;
 use clap::{Parser, Subcommand};
 
 pub(crate) use ask::AskArgs;
+pub(crate) use batch::BatchArgs;
+pub(crate) use bench::BenchArgs;
 pub(crate) use chat::ChatArgs;
 pub(crate) use config::{ConfigCommand, InitArgs};
 pub(crate) use costs::{CostsArgs, CostsCommand};
@@ -78,6 +82,8 @@ pub(crate) enum Command {
     Ask(AskArgs),
     /// Talk: a conversation that survives failing providers.
     Chat(ChatArgs),
+    /// Ask a file of questions, within a budget, and go on where an earlier run stopped.
+    Batch(BatchArgs),
     /// Serve an endpoint in OpenAI's shape, for any program that speaks to one.
     Serve(ServeArgs),
     /// Show every provider's state and what is missing.
@@ -90,6 +96,8 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// Watch the five strategies get around failing providers; needs no key.
     Demo(DemoArgs),
+    /// Put a small load on the configuration and measure: pace, percentiles, fail-overs, cost.
+    Bench(BenchArgs),
     /// List, inspect, check and build strategies.
     Strategy {
         #[command(subcommand)]

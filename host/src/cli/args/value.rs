@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use backstop::config::LogFormat;
+use backstop::types::{NanoUsd, ParseMoneyError};
 use jiff::SignedDuration;
 
 /// The longest wait that can be asked for: an hour.
@@ -33,6 +34,11 @@ pub(super) fn lifetime(text: &str) -> Result<Duration, String> {
         Some(days) => Ok(Duration::from_secs(u64::from(days) * 24 * 3_600)),
         None => length(text).map_err(|_| "not a length of time, such as 30d or 12h".to_owned()),
     }
+}
+
+/// Reads an amount of US dollars, such as `5.00`.
+pub(super) fn dollars(text: &str) -> Result<NanoUsd, String> {
+    text.strip_prefix('$').unwrap_or(text).parse().map_err(|error: ParseMoneyError| error.to_string())
 }
 
 /// Reads a label, such as `team=search`.
@@ -92,6 +98,15 @@ mod tests {
         assert_eq!(label("team=a=b"), Ok(("team".to_owned(), "a=b".to_owned())));
         for text in ["team", "=a", ""] {
             assert!(label(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_dollars() {
+        assert_eq!(dollars("5.00"), Ok(NanoUsd::from_nanos(5_000_000_000)));
+        assert_eq!(dollars("$0.01"), Ok(NanoUsd::from_nanos(10_000_000)));
+        for text in ["", "-1", "5,00", "five", "1e3"] {
+            assert!(dollars(text).is_err(), "{text}");
         }
     }
 

@@ -77,6 +77,7 @@ fn read_details(mut section: Section<'_, '_>) -> Option<ModelConfig> {
     section.set("tools", &mut model.tools, value::switch);
     section.set("json", &mut model.json, value::switch);
     section.set("vision", &mut model.vision, value::switch);
+    section.set_some("media_tokens", &mut model.media_tokens, value::whole(units::TOKENS));
     section.set_some("prefill", &mut model.prefill, value::switch);
     limits::read_of_model(&mut section, &mut model.limits);
     section.finish();

@@ -19,6 +19,8 @@ pub struct ModelConfig {
     pub json: bool,
     /// Takes images.
     pub vision: bool,
+    /// Tokens that one image, sound or file takes at most; `None` is not known, and a budget then refuses requests with any.
+    pub media_tokens: Option<u32>,
     /// Goes on with an answer that has begun; `None` is what is known of its provider.
     pub prefill: Option<bool>,
     /// What it may be asked at most, within its provider's limits.
@@ -61,6 +63,7 @@ impl ModelConfig {
             tools: true,
             json: true,
             vision: true,
+            media_tokens: None,
             prefill: None,
             limits: Limits::default(),
             listed: None,

@@ -10,6 +10,12 @@ pub struct Purpose {
 }
 
 impl Purpose {
+    /// The bytes its fields add to a request at most.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.fields.iter().map(|(name, value)| name.len() + value.to_string().len()).sum()
+    }
+
     /// The presets that are always there: `moderation` (temperature 0, JSON mode) and `title` (a short answer).
     #[must_use]
     pub fn built_in() -> IndexMap<String, Self> {

@@ -50,7 +50,7 @@ fn reads_everything_of_a_provider() {
 kind = "anthropic"
 base_url = "https://mine.example/api/"
 api_keys_env = ["MINE_1", "MINE_2"]
-models = ["a", { id = "b/c", price = { input_per_mtok = 2.50, output_per_mtok = "10" }, context_window = 8192, vision = false, limits = { rpd = 5 } }]
+models = ["a", { id = "b/c", price = { input_per_mtok = 2.50, output_per_mtok = "10" }, context_window = 8192, vision = false, media_tokens = 1600, limits = { rpd = 5 } }]
 enabled = true
 priority = -3
 local = true
@@ -74,6 +74,7 @@ labels = { tier = "premium" }
     let price = Price::new(dollars("2.50"), dollars("10"));
     assert_eq!(mine.models[1].price, Some(price));
     assert_eq!((mine.models[1].context_window, mine.models[1].vision, mine.models[1].tools), (Some(8192), false, true));
+    assert_eq!(mine.models[1].media_tokens, Some(1_600));
     assert_eq!((mine.priority, mine.local, mine.enabled), (-3, true, true));
     let mut price = Price::new(dollars("1"), NanoUsd::from_nanos(1));
     price.rates.cache_read_per_mtok = Some(dollars("0.1"));

@@ -78,7 +78,7 @@ pub(super) async fn answer(backstop: &Backstop, asked: Asked) -> Result<Reply, R
 /// The tokens of a request's input, as the host reckons them: from above, so that what is told to fit does.
 pub(super) fn count(backstop: &Backstop, request: &ChatRequest) -> Result<Value, RouteError> {
     // Names a model that is not there as an answer would.
-    backstop.estimate(request)?;
+    backstop.worst_cases(request)?;
     Ok(json!({"input_tokens": request.needs().input_tokens}))
 }
 

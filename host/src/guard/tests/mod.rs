@@ -30,6 +30,9 @@ const WALL: Timestamp = Timestamp::UNIX_EPOCH;
 /// A claim of 1,000 tokens: one cent at the targets' price.
 const CLAIM: Claim = Claim {
     input_tokens: 500,
+    input_bound: 500,
+    media: 0,
+    allowed: None,
     max_output_tokens: 500,
     spent: NanoUsd::ZERO,
     kind: AttemptKind::Plain,
