@@ -73,7 +73,7 @@ async fn reset(provider: Option<String>, remote: Option<Remote>, config: &Config
             let _: Value = remote.post("/api/costs/reset", &json!({"provider": provider})).await?;
         }
         (None, Some(path)) => match Reader::open(path) {
-            Ok(reader) => reader.reset_costs(provider.as_deref())?,
+            Ok(reader) => reader.reset_costs(provider.as_deref(), SystemClock::start().wall())?,
             Err(StoreError::Absent { .. }) => {}
             Err(error) => return Err(error.into()),
         },

@@ -177,6 +177,7 @@ impl Reception {
         let mut labels = std::mem::take(&mut request.labels);
         let held = self.begin(caller, request.model.as_deref(), || most_tokens(request), &mut labels)?;
         request.labels = labels;
+        request.key = caller.account();
         Ok(held)
     }
 
@@ -222,6 +223,7 @@ impl Reception {
         // Embeddings go by the default route's rules, and so by its name.
         let held = self.begin(caller, None, || request.needs().input_tokens.into(), &mut labels)?;
         request.labels = labels;
+        request.key = caller.account();
         conclude(embeddings::answer(&self.backstop, request).await, held, claim)
     }
 

@@ -3,11 +3,14 @@
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
+use tokio::sync::oneshot;
 
 use super::budget::Reservation;
 use super::claim::{AttemptKind, Claim};
 use super::denied::{Denied, Disabled};
 use super::lease::Lease;
+use super::payer::Spender;
+use super::period::Unfunded;
 use super::permit::Permit;
 use super::provider::{Book, Choice, Provider};
 use super::retry_budget::{Drawn, RetryBudget};
@@ -20,7 +23,7 @@ use crate::types::{NanoUsd, Price, Standing, State, TargetId};
 impl Guard {
     /// How a target stands for a request, as its strategy is told. `wall` is for the budgets.
     #[must_use]
-    pub fn state(&self, target: TargetId, claim: &Claim, now: Moment, wall: Timestamp) -> State {
+    pub fn state(&self, target: TargetId, claim: &Claim<'_>, now: Moment, wall: Timestamp) -> State {
         let Some((target, provider)) = self.find(target) else { return no_such_target() };
         let mut book = provider.book();
         let standing = match self.look(&mut book, target, provider, claim, now, wall) {
@@ -30,7 +33,7 @@ impl Guard {
         let Some(model) = book.models.get(target.model) else { return no_such_target() };
         State {
             standing,
-            estimated_cost: self.price(target).map(|price| worst_case(price, claim)),
+            estimated_cost: self.price(target, claim).map(|price| worst_case(price, claim)),
             in_flight: model.in_flight,
             consecutive_failures: model.health.failures_in_a_row(),
             success_rate: model.health.success_rate(now),
@@ -47,7 +50,7 @@ impl Guard {
     pub fn admit(
         self: &Arc<Self>,
         target: TargetId,
-        claim: &Claim,
+        claim: &Claim<'_>,
         now: Moment,
         wall: Timestamp,
     ) -> Result<Permit, Denied> {
@@ -55,20 +58,20 @@ impl Guard {
         // Locks are always taken in this order: provider, then budget, then retries.
         let mut book = provider.book();
         let Choice { key, .. } = self.look(&mut book, found, provider, claim, now, wall)?;
-        let price = self.price(found);
-        let reservation = self.reserve(price, claim, wall)?;
+        let price = self.price(found, claim);
+        let reservation = self.reserve(found, price, claim, wall)?;
         let drawn = match self.draw(claim, now) {
             Ok(drawn) => drawn,
             Err(denied) => {
-                self.void_reservation(reservation);
+                self.purse.void(reservation);
                 return Err(denied);
             }
         };
         let (turns, share) = book.enter(found.model, key, claim.tokens(), now);
         drop(book);
         let worst_case = price.map(|price| worst_case(price, claim));
-        let guard = Arc::clone(self);
-        Ok(Permit::new(Lease { guard, target, key, turns, share, price, worst_case, reservation, drawn }))
+        let (guard, payer, reservation) = (Arc::clone(self), claim.payer.cloned(), Some(reservation));
+        Ok(Permit::new(Lease { guard, target, key, turns, share, price, worst_case, payer, reservation, drawn }))
     }
 
     /// Whether and with which key a request may be sent: `admit` without taking anything.
@@ -77,7 +80,7 @@ impl Guard {
         book: &mut Book,
         target: &Target,
         provider: &Provider,
-        claim: &Claim,
+        claim: &Claim<'_>,
         now: Moment,
         wall: Timestamp,
     ) -> Result<Choice, Denied> {
@@ -87,10 +90,14 @@ impl Guard {
         if book.models.get(target.model).is_none_or(|model| model.is_unknown) {
             return Err(Disabled::ModelUnknown.into());
         }
-        // Money before rests: no wait makes a request fit its budget.
-        if let Some(budget) = &self.budget {
-            let amount = worst_case(self.price(target).ok_or(Denied::Unpriced)?, claim);
-            locked(budget).check(amount, claim.spent, wall)?;
+        // Money before rests: no wait makes a request fit its budget. What is merely short is asked for when it is reserved.
+        let (spender, price) = (self.spender(target, claim), self.price(target, claim));
+        match self.purse.budget().check(spender, amount(price, claim), claim.spent, wall) {
+            Ok(()) | Err(Unfunded::Short) => {}
+            Err(unfunded) => return Err(unfunded.into()),
+        }
+        if price.is_none() && self.purse.budget().is_limited(spender) {
+            return Err(Denied::Unpriced);
         }
         self.check_load(claim.kind, now)?;
         let choice = book.choose_key(target.model, now, claim.urgency())?;
@@ -100,10 +107,28 @@ impl Guard {
         }
     }
 
-    fn reserve(&self, price: Option<Price>, claim: &Claim, wall: Timestamp) -> Result<Option<Reservation>, Denied> {
-        let Some(budget) = &self.budget else { return Ok(None) };
-        let amount = worst_case(price.ok_or(Denied::Unpriced)?, claim);
-        Ok(Some(locked(budget).reserve(amount, claim.spent, wall)?))
+    fn reserve(
+        &self,
+        target: &Target,
+        price: Option<Price>,
+        claim: &Claim<'_>,
+        wall: Timestamp,
+    ) -> Result<Reservation, Denied> {
+        Ok(self.purse.reserve(self.spender(target, claim), amount(price, claim), claim.spent, wall)?)
+    }
+
+    /// Whose budgets an attempt at a target draws on.
+    fn spender<'a>(&self, target: &Target, claim: &Claim<'a>) -> Spender<'a> {
+        let provider = self.provider_budgets.get(target.provider).copied().flatten();
+        Spender { payer: claim.payer, provider }
+    }
+
+    /// Asks the ledger for what an attempt at a target lacks of its budgets: when the receiver ends, it was lent or refused, or
+    /// the ledger cannot be written. `None` where nothing is lacking.
+    pub fn ask(&self, target: TargetId, claim: &Claim<'_>, wall: Timestamp) -> Option<oneshot::Receiver<()>> {
+        let (target, _) = self.find(target)?;
+        let price = self.price(target, claim);
+        self.purse.ask(self.spender(target, claim), amount(price, claim), wall)
     }
 
     /// Whether all requests together may add another attempt of this kind.
@@ -112,7 +137,7 @@ impl Guard {
         if locked(budget).left(now) == 0 { Err(denied) } else { Ok(()) }
     }
 
-    fn draw(&self, claim: &Claim, now: Moment) -> Result<Option<(AttemptKind, Drawn)>, Denied> {
+    fn draw(&self, claim: &Claim<'_>, now: Moment) -> Result<Option<(AttemptKind, Drawn)>, Denied> {
         let Some((budget, denied)) = self.load_budget(claim.kind) else { return Ok(None) };
         let drawn = locked(budget).draw(now).ok_or(denied)?;
         Ok(Some((claim.kind, drawn)))
@@ -135,16 +160,31 @@ impl Guard {
     }
 
     /// The price to count with: the known one, else what the operator assumes while a budget is set.
-    fn price(&self, target: &Target) -> Option<Price> {
-        let assumed = match self.unknown_price {
-            UnknownPrice::Assume(price) if self.budget.is_some() => Some(price),
+    fn price(&self, target: &Target, claim: &Claim<'_>) -> Option<Price> {
+        let assumed = || match self.unknown_price {
+            UnknownPrice::Assume(price) if self.purse.budget().is_limited(self.spender(target, claim)) => Some(price),
             UnknownPrice::Assume(_) | UnknownPrice::Refuse => None,
         };
-        target.price().or(assumed)
+        target.price().or_else(assumed)
     }
 }
 
-fn worst_case(price: Price, claim: &Claim) -> NanoUsd {
+impl From<Unfunded> for Denied {
+    fn from(unfunded: Unfunded) -> Self {
+        match unfunded {
+            Unfunded::Over(over) => Self::OverBudget(over),
+            Unfunded::Short => Self::Short,
+            Unfunded::Shut => Self::LedgerUnavailable,
+        }
+    }
+}
+
+/// What an attempt costs at most; nothing where that is not known.
+fn amount(price: Option<Price>, claim: &Claim<'_>) -> NanoUsd {
+    price.map_or(NanoUsd::ZERO, |price| worst_case(price, claim))
+}
+
+fn worst_case(price: Price, claim: &Claim<'_>) -> NanoUsd {
     price.cost(u64::from(claim.input_tokens), u64::from(claim.max_output_tokens))
 }
 

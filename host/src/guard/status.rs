@@ -193,6 +193,8 @@ impl ProviderState {
             Err(
                 Denied::Limited(_)
                 | Denied::OverBudget(_)
+                | Denied::Short
+                | Denied::LedgerUnavailable
                 | Denied::Unpriced
                 | Denied::NoRetriesLeft
                 | Denied::NoHedgesLeft,

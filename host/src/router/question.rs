@@ -61,6 +61,8 @@ impl Journey {
                     state.standing = standing;
                 } else if forced.is_some_and(|provider| provider != &*seat.name.provider) {
                     state.standing = Standing::Disabled;
+                } else if self.is_ledger_late && state.estimated_cost != Some(NanoUsd::ZERO) {
+                    state.standing = Standing::OverBudget;
                 }
                 state
             })
@@ -114,13 +116,14 @@ impl Journey {
 
     /// What the request asks of the guard at a seat. What attempts under way cost at most counts as spent by the request:
     /// nobody can get it back.
-    pub(super) fn claim(&self, seat: &Seat, kind: AttemptKind, under_way: NanoUsd) -> Claim {
+    pub(super) fn claim(&self, seat: &Seat, kind: AttemptKind, under_way: NanoUsd) -> Claim<'_> {
         Claim {
             input_tokens: self.needs.input_tokens,
             max_output_tokens: self.output_bound(Some(seat)),
             spent: self.spent.saturating_add(under_way),
             kind,
             emergency: self.emergency,
+            payer: Some(&self.payer),
         }
     }
 

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use crate::guard::Denied;
 use crate::provider::Completion;
 use crate::types::{AttemptPlan, NanoUsd, Usage, Verdict};
 
 use super::RouteError;
 use super::answer::Answer;
 use super::attempt::Shape;
-use super::journey::Journey;
+use super::journey::{Journey, Refused};
 use super::legs::{Legs, Next};
 use super::served::Served;
 
@@ -40,7 +41,12 @@ impl Journey {
     /// Starts the only attempt under way, after the wait it was given.
     async fn start<S: Shape>(&mut self, plan: &AttemptPlan, legs: &mut Legs<S::Received>) {
         self.wait(plan).await;
-        match self.admit(plan, legs) {
+        let mut admitted = self.admit(plan, legs);
+        while !self.is_ledger_late && matches!(admitted, Err(Refused::Guard(Denied::Short))) {
+            self.refill(plan).await;
+            admitted = self.admit(plan, legs);
+        }
+        match admitted {
             Ok(leave) => self.set_out::<S>(plan, leave, legs),
             Err(refused) => self.refused(plan, &refused).await,
         }
@@ -51,6 +57,10 @@ impl Journey {
         match self.admit(plan, legs) {
             Ok(leave) => self.set_out::<S>(plan, leave, legs),
             Err(refused) => {
+                // What is lent of a budget is used up: more is there for the next request.
+                if let (Refused::Guard(Denied::Short), Some(seat)) = (&refused, self.seat(plan)) {
+                    drop(self.ask_ledger(&seat));
+                }
                 self.tell_refused(plan, &refused);
                 legs.hold();
             }

@@ -63,21 +63,21 @@ pub(crate) mod usd {
 }
 
 /// As [`usd`], for an amount that may not be known.
-pub(super) mod maybe_usd {
+pub(crate) mod maybe_usd {
     use serde::de::Error;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     use crate::types::NanoUsd;
 
     #[expect(clippy::ref_option, reason = "the shape serde asks for")]
-    pub(in crate::types) fn serialize<S: Serializer>(
+    pub(crate) fn serialize<S: Serializer>(
         amount: &Option<NanoUsd>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
         amount.map(NanoUsd::decimal).serialize(serializer)
     }
 
-    pub(in crate::types) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<NanoUsd>, D::Error> {
         let text: Option<String> = Option::deserialize(deserializer)?;

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 
 use super::embedding_input::InputSize;
 use super::request::{raw, take};
-use super::{Needs, ParseRequestError, TraceParent};
+use super::{KeyAccount, Needs, ParseRequestError, TraceParent};
 
 /// A request for embeddings in OpenAI's shape. Fields that Backstop does not know travel to the provider as they came.
 #[derive(Debug, Clone)]
@@ -26,6 +26,8 @@ pub struct EmbeddingRequest {
     pub deadline: Option<Duration>,
     /// The span of the caller's own trace that the request belongs to.
     pub parent: Option<TraceParent>,
+    /// The gateway's key it came with, and what may be spent with it.
+    pub key: Option<KeyAccount>,
 }
 
 impl EmbeddingRequest {
@@ -123,7 +125,7 @@ impl EmbeddingRequest {
             let expected = "a text, a list of texts, a list of tokens or a list of such lists, and not empty";
             return Err(ParseRequestError::WrongType { field: "input", expected });
         };
-        Ok(Self { input, size, fields, model, provider: None, labels: Vec::new(), deadline: None, parent: None })
+        Ok(Self { input, size, fields, model, provider: None, labels: Vec::new(), deadline: None, parent: None, key: None })
     }
 }
 

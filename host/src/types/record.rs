@@ -152,6 +152,8 @@ pub enum ErrorKind {
     DeadlineExceeded,
     /// It would have broken a budget.
     BudgetExceeded,
+    /// What is spent could not be entered into the ledger.
+    LedgerUnavailable,
     /// The answer broke off, and nobody went on with it.
     StreamInterrupted,
 }
@@ -166,6 +168,7 @@ impl ErrorKind {
             Self::NoProviderAvailable => "no_provider_available",
             Self::DeadlineExceeded => "deadline_exceeded",
             Self::BudgetExceeded => "budget_exceeded",
+            Self::LedgerUnavailable => "ledger_unavailable",
             Self::StreamInterrupted => "stream_interrupted",
         }
     }
@@ -175,7 +178,7 @@ impl ErrorKind {
     pub fn is_outage(self) -> bool {
         match self {
             Self::AllProvidersFailed | Self::NoProviderAvailable | Self::DeadlineExceeded => true,
-            Self::Rejected | Self::BudgetExceeded | Self::StreamInterrupted => false,
+            Self::Rejected | Self::BudgetExceeded | Self::LedgerUnavailable | Self::StreamInterrupted => false,
         }
     }
 }

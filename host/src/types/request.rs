@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use super::TraceParent;
+use super::{KeyAccount, TraceParent};
 use super::unsaid::Unsaid;
 
 /// The answers a request may ask for at once: OpenAI's own bound.
@@ -36,6 +36,8 @@ pub struct ChatRequest {
     pub fallback_text: Option<String>,
     /// The span of the caller's own trace that the request belongs to.
     pub parent: Option<TraceParent>,
+    /// The gateway's key it came with, and what may be spent with it.
+    pub key: Option<KeyAccount>,
     /// What the caller said in Anthropic's protocol, where it was that, and OpenAI's has no word for.
     pub(crate) unsaid: Option<Box<Unsaid>>,
 }
@@ -108,6 +110,7 @@ impl ChatRequest {
             deadline: None,
             fallback_text: None,
             parent: None,
+            key: None,
             unsaid: None,
         }
     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use backstop::config::LogFormat;
+use backstop::types::NanoUsd;
 use jiff::SignedDuration;
 
 /// The longest wait that can be asked for: an hour.
@@ -32,6 +33,15 @@ pub(super) fn lifetime(text: &str) -> Result<Duration, String> {
     match days {
         Some(days) => Ok(Duration::from_secs(u64::from(days) * 24 * 3_600)),
         None => length(text).map_err(|_| "not a length of time, such as 30d or 12h".to_owned()),
+    }
+}
+
+/// Reads dollars that may be spent, such as `5` or `0.50`.
+pub(super) fn dollars(text: &str) -> Result<NanoUsd, String> {
+    match text.parse::<NanoUsd>() {
+        Ok(NanoUsd::ZERO) => Err("must be more than nothing".to_owned()),
+        Ok(dollars) => Ok(dollars),
+        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -10,7 +10,7 @@ mod surroundings;
 
 use indexmap::IndexMap;
 
-pub use budget::{BudgetConfig, UnknownPrice};
+pub use budget::{BudgetConfig, SpendLimits, UnknownPrice};
 pub use health::{BreakerConfig, BreakerScope, CooldownConfig, RetryConfig};
 pub use model::{EmbeddingModel, Listing, ModelConfig};
 pub use provider::{ApiKey, Credentials, GenerationDefaults, Limits, Protocol, ProviderConfig, Timeouts};

@@ -39,7 +39,8 @@ impl Admin {
             return Err(AdminError::NotFound { what: "provider", name: name.clone() });
         }
         self.backstop.reset_costs(provider.as_deref());
-        self.read(move |reader| reader.reset_costs(provider.as_deref())).await?;
+        let now = self.backstop.clock().wall();
+        self.read(move |reader| reader.reset_costs(provider.as_deref(), now)).await?;
         Ok(json!({"ok": true}))
     }
 }

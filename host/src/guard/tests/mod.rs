@@ -27,12 +27,13 @@ const MINUTE: Duration = Duration::from_secs(60);
 const WALL: Timestamp = Timestamp::UNIX_EPOCH;
 
 /// A claim of 1,000 tokens: one cent at the targets' price.
-const CLAIM: Claim = Claim {
+const CLAIM: Claim<'static> = Claim {
     input_tokens: 500,
     max_output_tokens: 500,
     spent: NanoUsd::ZERO,
     kind: AttemptKind::Plain,
     emergency: false,
+    payer: None,
 };
 
 fn at(seconds: u64) -> Moment {
