@@ -146,9 +146,8 @@ mod tests {
         for wall in ["2026-03-28T23:30:00Z", "2026-10-24T22:30:00Z"] {
             let begin = time(wall);
             calendar.turn(begin);
-            let turn = (0..60 * 26).find(|minute| {
-                calendar.turn(begin + SignedDuration::from_mins(*minute)) != Turned::No
-            });
+            let turn =
+                (0..60 * 26).find(|minute| calendar.turn(begin + SignedDuration::from_mins(*minute)) != Turned::No);
             turns.push(turn);
         }
 
@@ -180,7 +179,10 @@ mod tests {
         calendar.move_to(zone("America/New_York"));
 
         assert_eq!(calendar.turn(time("2026-03-31T18:00:01Z")), Turned::No);
-        assert_eq!((date_of(calendar.day()), calendar.turn(time("2026-04-02T05:00:00Z"))), (date(2026, 4, 1), Turned::Day));
+        assert_eq!(
+            (date_of(calendar.day()), calendar.turn(time("2026-04-02T05:00:00Z"))),
+            (date(2026, 4, 1), Turned::Day)
+        );
     }
 
     proptest! {

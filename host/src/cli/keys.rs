@@ -114,13 +114,16 @@ fn grant(args: CreateKeyArgs, config: &Config, now: Timestamp) -> anyhow::Result
     let labels = args.labels.into_iter().collect();
     let budget = KeyBudget { daily: args.daily_usd, monthly: args.monthly_usd };
     if budget.daily.zip(budget.monthly).is_some_and(|(daily, monthly)| daily > monthly) {
-        return Err(UsageError("--daily-usd is more than --monthly-usd allows; lower it, or raise the other".into()).into());
+        return Err(
+            UsageError("--daily-usd is more than --monthly-usd allows; lower it, or raise the other".into()).into()
+        );
     }
     Ok(Grant { admin: args.admin, routes: args.routes, labels, limits, budget, expires })
 }
 
 fn in_words(records: &[KeyRecord], now: Timestamp) -> String {
-    let mut table = table::table(&["id", "name", "key", "state", "may use", "limits", "budget", "labels", "made", "expires"]);
+    let mut table =
+        table::table(&["id", "name", "key", "state", "may use", "limits", "budget", "labels", "made", "expires"]);
     for record in records {
         let grant = &record.grant;
         let labels: Vec<String> = grant.labels.iter().map(|(name, text)| format!("{name}={text}")).collect();

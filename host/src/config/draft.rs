@@ -13,7 +13,9 @@ use super::known::{self, KnownProvider};
 use super::origin::{Origin, join};
 use super::problem::Fault;
 use super::report::Report;
-use super::settings::{EmbeddingModel, GenerationDefaults, Limits, ModelConfig, Protocol, ProviderConfig, SpendLimits, Timeouts};
+use super::settings::{
+    EmbeddingModel, GenerationDefaults, Limits, ModelConfig, Protocol, ProviderConfig, SpendLimits, Timeouts,
+};
 
 /// What was said of a provider.
 #[derive(Debug)]

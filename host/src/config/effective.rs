@@ -235,8 +235,10 @@ fn of_budget(table: &mut Table<'_>, config: &Config) {
 
 fn of_limits(table: &mut Table<'_>, path: &str, limits: SpendLimits) {
     let SpendLimits { per_request, daily, monthly } = limits;
-    for (key, limit) in [("per_request_usd", per_request), ("daily_usd", daily), ("monthly_usd", monthly)] {
-        table.add_some(&format!("{path}.{key}"), limit.map(dollars));
+    let limits = [("per_request_usd", per_request), ("daily_usd", daily), ("monthly_usd", monthly)];
+    // Most have none, and say nothing of it.
+    for (key, limit) in limits.into_iter().filter_map(|(key, limit)| Some((key, limit?))) {
+        table.add(&format!("{path}.{key}"), dollars(limit));
     }
 }
 

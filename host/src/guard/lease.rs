@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::Guard;
 use super::budget::Reservation;
 use super::claim::AttemptKind;
 use super::limits::{Allowance, Share};
@@ -15,7 +16,6 @@ use super::provider::{Book, Provider};
 use super::retry_budget::Drawn;
 use super::slot::{Role, Turns};
 use super::target::Target;
-use super::Guard;
 use crate::accounting::{About, Account, Posting, PostingKind};
 use crate::clock::Moment;
 use crate::types::{AlertKind, Effect, Failure, FailureKind, NanoUsd, Price, RequestId, TargetId, Usage};

@@ -35,7 +35,8 @@ impl Journey {
         if let Some(denied) = self.over_budget(&states) {
             if self.is_ledger_late || denied == Denied::LedgerUnavailable {
                 let fault = self.router.guard.ledger_fault();
-                let reason = fault.map_or_else(|| "the ledger does not answer in time".to_owned(), |why| why.to_string());
+                let reason =
+                    fault.map_or_else(|| "the ledger does not answer in time".to_owned(), |why| why.to_string());
                 return RouteError::LedgerUnavailable { id, reason, attempts };
             }
             let reason = denied.to_string();

@@ -70,16 +70,11 @@ pub(crate) mod maybe_usd {
     use crate::types::NanoUsd;
 
     #[expect(clippy::ref_option, reason = "the shape serde asks for")]
-    pub(crate) fn serialize<S: Serializer>(
-        amount: &Option<NanoUsd>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(amount: &Option<NanoUsd>, serializer: S) -> Result<S::Ok, S::Error> {
         amount.map(NanoUsd::decimal).serialize(serializer)
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<NanoUsd>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<NanoUsd>, D::Error> {
         let text: Option<String> = Option::deserialize(deserializer)?;
         text.map(|text| text.parse().map_err(D::Error::custom)).transpose()
     }

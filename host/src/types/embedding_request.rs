@@ -125,7 +125,17 @@ impl EmbeddingRequest {
             let expected = "a text, a list of texts, a list of tokens or a list of such lists, and not empty";
             return Err(ParseRequestError::WrongType { field: "input", expected });
         };
-        Ok(Self { input, size, fields, model, provider: None, labels: Vec::new(), deadline: None, parent: None, key: None })
+        Ok(Self {
+            input,
+            size,
+            fields,
+            model,
+            provider: None,
+            labels: Vec::new(),
+            deadline: None,
+            parent: None,
+            key: None,
+        })
     }
 }
 

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use super::{KeyAccount, TraceParent};
 use super::unsaid::Unsaid;
+use super::{KeyAccount, TraceParent};
 
 /// The answers a request may ask for at once: OpenAI's own bound.
 const MOST_ANSWERS: u32 = 128;

@@ -134,6 +134,7 @@ fn instances(change: &Change<'_>) -> Result<i64, Fault> {
 /// Whether another process waits for an account.
 fn is_wanted(change: &Change<'_>, account: i64) -> Result<bool, Fault> {
     let query = "SELECT 1 FROM wants WHERE account = ?1 AND instance <> ?2 LIMIT 1";
-    let found = change.transaction.prepare_cached(query)?.query_row((account, change.instance), |_| Ok(())).optional()?;
+    let found =
+        change.transaction.prepare_cached(query)?.query_row((account, change.instance), |_| Ok(())).optional()?;
     Ok(found.is_some())
 }

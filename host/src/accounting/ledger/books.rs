@@ -206,7 +206,8 @@ impl Change<'_> {
         let day = jiff::Timestamp::from_millisecond(at).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         let day = day_of(day.to_zoned(jiff::tz::TimeZone::UTC).date());
         let counts = [0, 0, 0, 0, 0, 0, cost];
-        let entry = Entry { at, kind: super::entry::LOST, instance, day, counts, charges: Some(&text), ..Entry::default() };
+        let entry =
+            Entry { at, kind: super::entry::LOST, instance, day, counts, charges: Some(&text), ..Entry::default() };
         tracing::warn!(
             instance,
             cost_usd = super::entry::money(cost).decimal(),

@@ -21,7 +21,10 @@ use crate::types::NanoUsd;
 /// What the clerk is told.
 pub(super) enum Note {
     Post(Posting),
-    Ask { asks: Vec<Ask>, done: Option<oneshot::Sender<()>> },
+    Ask {
+        asks: Vec<Ask>,
+        done: Option<oneshot::Sender<()>>,
+    },
     TakeBack(Vec<Slice>),
     Attach(Weak<dyn Holder>),
     /// Somebody waits until all that was told before is on disk, or cannot be.

@@ -54,13 +54,7 @@ pub(super) struct Place {
 
 impl<'a> Entry<'a> {
     /// The entry of a cost. `request` and `labels` are the posting's, as they are written.
-    pub(super) fn of(
-        posting: &'a Posting,
-        request: &'a [u8],
-        labels: Option<&'a str>,
-        instance: i64,
-        at: i64,
-    ) -> Self {
+    pub(super) fn of(posting: &'a Posting, request: &'a [u8], labels: Option<&'a str>, instance: i64, at: i64) -> Self {
         let usage = posting.usage;
         let counts = [
             posting.answers.into(),
@@ -124,7 +118,8 @@ impl<'a> Entry<'a> {
         for number in [seq, self.at, self.instance, self.day.into()].into_iter().chain(self.counts) {
             digest.update(number.to_le_bytes());
         }
-        let (texts, maybe) = ([self.kind, self.route, self.provider, self.model], [self.key, self.labels, self.charges]);
+        let (texts, maybe) =
+            ([self.kind, self.route, self.provider, self.model], [self.key, self.labels, self.charges]);
         let texts = texts.into_iter().map(|text| Some(text.as_bytes()));
         let maybe = maybe.into_iter().map(|text| text.map(str::as_bytes));
         for part in texts.chain(maybe).chain([self.request]) {

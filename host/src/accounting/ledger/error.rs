@@ -93,7 +93,9 @@ pub enum Damage {
         account: i64,
     },
     /// The file is older than it was.
-    #[error("it ends before entry {0}, which was entered for good (delete the file that ends in -head to go on all the same)")]
+    #[error(
+        "it ends before entry {0}, which was entered for good (delete the file that ends in -head to go on all the same)"
+    )]
     Older(i64),
     /// SQLite cannot read it.
     #[error("{0}")]

@@ -63,6 +63,7 @@ impl Head {
         let mut note = Vec::with_capacity(LENGTH);
         file.read_to_end(&mut note).ok()?;
         let (seq, hash) = note.get(..LENGTH)?.split_at(8);
-        Some(Place { seq: i64::from_le_bytes(seq.try_into().ok()?), hash: hash.try_into().ok()? }).filter(|place| place.seq > 0)
+        Some(Place { seq: i64::from_le_bytes(seq.try_into().ok()?), hash: hash.try_into().ok()? })
+            .filter(|place| place.seq > 0)
     }
 }

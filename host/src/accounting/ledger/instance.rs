@@ -22,7 +22,8 @@ impl Instance {
         let fault = |source| LedgerError::of(path, source);
         let change = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
         // Numbers are not used again: entries name them.
-        let query = "SELECT max(ifnull((SELECT max(id) FROM instances), 0), ifnull((SELECT max(instance) FROM entries), 0))";
+        let query =
+            "SELECT max(ifnull((SELECT max(id) FROM instances), 0), ifnull((SELECT max(instance) FROM entries), 0))";
         let last: i64 = change.query_row(query, (), |row| row.get(0)).map_err(fault)?;
         let id = last + 1;
         change.execute("INSERT INTO instances (id) VALUES (?1)", [id]).map_err(fault)?;

@@ -49,7 +49,8 @@ impl Lease {
     }
 
     pub(super) fn write(&self, connection: &Connection) -> Result<(), Fault> {
-        let write = "INSERT OR REPLACE INTO leases (instance, account, granted, consumed, mark) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let write =
+            "INSERT OR REPLACE INTO leases (instance, account, granted, consumed, mark) VALUES (?1, ?2, ?3, ?4, ?5)";
         let Self { instance, account, granted, consumed } = *self;
         connection.prepare_cached(write)?.execute((instance, account, granted, consumed, self.mark()))?;
         Ok(())

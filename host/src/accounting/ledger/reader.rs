@@ -38,6 +38,30 @@ pub enum CostsBy {
     Label,
 }
 
+impl CostsBy {
+    /// All there are.
+    pub const ALL: [Self; 6] = [Self::Provider, Self::Model, Self::Key, Self::Route, Self::Label, Self::Day];
+
+    /// Its name in commands and addresses.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Provider => "provider",
+            Self::Model => "model",
+            Self::Key => "key",
+            Self::Route => "route",
+            Self::Label => "label",
+            Self::Day => "day",
+        }
+    }
+
+    /// Reads what [`CostsBy::name`] says.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|by| by.name() == name)
+    }
+}
+
 /// What somebody's requests cost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CostSum {
@@ -91,7 +115,8 @@ pub struct ExportedEntry {
 const COUNTED: &str = "kind <> 'reset' AND day >= ?1 AND seq > ifnull((SELECT max(mark.seq) FROM entries AS mark \
     WHERE mark.kind = 'reset' AND (mark.provider = '' OR mark.provider = entries.provider)), 0)";
 
-const SUMS: &str = "sum(answers), sum(input), sum(output), sum(cache_read), sum(cache_creation), sum(reasoning), sum(cost)";
+const SUMS: &str =
+    "sum(answers), sum(input), sum(output), sum(cache_read), sum(cache_creation), sum(reasoning), sum(cost)";
 
 /// What is shown in a provider's place for what a dead process may have spent.
 const UNKNOWN: &str = "(unknown)";
@@ -165,24 +190,21 @@ impl LedgerReader {
         rows().map_err(|source| LedgerError::of(&self.path, source))
     }
 
-    /// Tells every entry since a day, in the order they were entered, resets among them.
+    /// Entries since a day and after one of them, in the order they were entered, resets among them; so many at most.
     ///
     /// # Errors
-    /// When the file cannot be read; the teller's own.
-    pub fn export<E: From<LedgerError>>(
-        &self,
-        since: Date,
-        mut tell: impl FnMut(ExportedEntry) -> Result<(), E>,
-    ) -> Result<(), E> {
-        let fault = |source| LedgerError::of(&self.path, source);
-        let query = format!("SELECT {COLUMNS} FROM entries WHERE day >= ?1 ORDER BY seq");
-        let mut query = self.connection.prepare(&query).map_err(fault)?;
-        let mut rows = query.query([day_of(since)]).map_err(fault)?;
-        while let Some(row) = rows.next().map_err(fault)? {
-            let (place, entry) = Entry::read(row).map_err(fault)?;
-            tell(exported(place.seq, &entry))?;
-        }
-        Ok(())
+    /// When the file cannot be read.
+    pub fn entries(&self, since: Date, after: i64, limit: u32) -> Result<Vec<ExportedEntry>, LedgerError> {
+        let query = format!("SELECT {COLUMNS} FROM entries WHERE day >= ?1 AND seq > ?2 ORDER BY seq LIMIT ?3");
+        let rows = || {
+            let mut query = self.connection.prepare_cached(&query)?;
+            let rows = query.query_map((day_of(since), after, limit), |row| {
+                let (place, entry) = Entry::read(row)?;
+                Ok(exported(place.seq, &entry))
+            })?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        rows().map_err(|source| LedgerError::of(&self.path, source))
     }
 
     /// Counts costs anew from now on, at one provider or at all of them. What was entered stays; budgets are not given back.
@@ -191,8 +213,7 @@ impl LedgerReader {
     /// When the file cannot be written.
     pub fn reset(&self, provider: Option<&str>, now: Timestamp) -> Result<(), LedgerError> {
         let mark = || {
-            let change =
-                rusqlite::Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
+            let change = rusqlite::Transaction::new_unchecked(&self.connection, TransactionBehavior::Immediate)?;
             let latest = books::latest(&change)?;
             let day = day_of(now.to_zoned(jiff::tz::TimeZone::UTC).date());
             let (at, provider) = (now.as_millisecond(), provider.unwrap_or_default());

@@ -149,10 +149,9 @@ mod tests {
     fn lies_beside_the_store() {
         let beside = ["/data/store.db", "store", "a/b.c.sqlite"].map(|store| path_beside(Path::new(store)));
 
-        assert_eq!(beside.map(|path| path.display().to_string()), [
-            "/data/store-ledger.db",
-            "store-ledger",
-            "a/b.c-ledger.sqlite"
-        ]);
+        assert_eq!(
+            beside.map(|path| path.display().to_string()),
+            ["/data/store-ledger.db", "store-ledger", "a/b.c-ledger.sqlite"]
+        );
     }
 }

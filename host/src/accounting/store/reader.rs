@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::accounting::CostLine;
-use crate::accounting::ledger::{LedgerError, LedgerReader};
+use crate::accounting::ledger::{CostSum, CostsBy, ExportedEntry, LedgerError, LedgerReader};
 use crate::types::{Outcome, RequestId, RequestRecord};
 
 use super::error::StoreError;
@@ -76,6 +76,30 @@ impl Reader {
         match LedgerReader::open(&self.path) {
             Ok(ledger) => Ok(ledger.lines(since)?),
             // Nothing was spent yet.
+            Err(LedgerError::Absent { .. }) => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// What was spent since a day, added up by something.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn cost_sums(&self, since: Date, by: CostsBy) -> Result<Vec<CostSum>, StoreError> {
+        match LedgerReader::open(&self.path) {
+            Ok(ledger) => Ok(ledger.sums(since, by)?),
+            Err(LedgerError::Absent { .. }) => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Entries of the ledger since a day and after one of them, so many at most.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn cost_entries(&self, since: Date, after: i64, limit: u32) -> Result<Vec<ExportedEntry>, StoreError> {
+        match LedgerReader::open(&self.path) {
+            Ok(ledger) => Ok(ledger.entries(since, after, limit)?),
             Err(LedgerError::Absent { .. }) => Ok(Vec::new()),
             Err(error) => Err(error.into()),
         }

@@ -2,7 +2,10 @@
 
 mod admission;
 mod breaker;
+#[cfg(feature = "store")]
+mod ledger;
 mod money;
+mod scopes;
 mod probes;
 mod standing;
 
@@ -14,7 +17,7 @@ use jiff::Timestamp;
 use super::{AttemptKind, Claim, Denied, Guard, InFlight};
 use crate::clock::Moment;
 use crate::config::{Config, ProviderConfig};
-use crate::types::{Failure, FailureKind, NanoUsd, Price, Standing, TargetId, Usage};
+use crate::types::{Failure, FailureKind, KeyAccount, NanoUsd, Price, RequestId, Standing, TargetId, Usage};
 
 /// The first model of the first provider of [`config`].
 const A: TargetId = TargetId(0);

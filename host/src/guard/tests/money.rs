@@ -1,6 +1,6 @@
 //! What attempts cost, and what the budgets allow.
 
-use super::super::{BudgetAlert, BudgetScope, Charge, Settled};
+use super::super::{BudgetAlert, BudgetScope, Charge, Settled, Whose};
 use super::*;
 use crate::config::{UnknownPrice, look_up};
 
