@@ -52,7 +52,15 @@ fn print(text: &str) -> io::Result<()> {
 fn line(entry: &Value, format: CostsFormat) -> String {
     match format {
         CostsFormat::Jsonl => entry.to_string(),
-        CostsFormat::Csv => COLUMNS.map(|(_, place)| field(entry.pointer(place))).join(","),
+        CostsFormat::Csv => COLUMNS.map(|(_, place)| column(entry, place)).join(","),
+    }
+}
+
+/// What an entry has at a place. Tokens that are not there are none.
+fn column(entry: &Value, place: &str) -> String {
+    match entry.pointer(place) {
+        None if place.starts_with("/usage/") => "0".to_owned(),
+        value => field(value),
     }
 }
 
