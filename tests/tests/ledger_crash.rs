@@ -132,6 +132,7 @@ async fn never_loses_what_was_spent_nor_spends_more_than_the_limit_however_often
         let charged = read(&ledger(&stage));
         assert_eq!(charged.balance, books.balance + books.lent, "kill {kill}");
         assert_eq!(charged.lent, 0, "kill {kill}");
+        assert_eq!(next.get("/healthz").await.status, 200);
         next.stopped().await;
         // What was charged beyond the provider's count stays charged: the next life is measured from there.
         surplus = charged.balance - used;
@@ -187,7 +188,9 @@ async fn charges_a_dead_process_once_though_its_heirs_die_too() {
         let after = read(&ledger(&stage));
         assert_eq!(after.balance + after.lent, books.balance + books.lent, "heir {heir}");
     }
-    Served::start(&stage).await.stopped().await;
+    let last = Served::start(&stage).await;
+    assert_eq!(last.get("/healthz").await.status, 200);
+    last.stopped().await;
 
     let charged = read(&ledger(&stage));
     assert_eq!((charged.balance, charged.lent), (books.balance + books.lent, 0));

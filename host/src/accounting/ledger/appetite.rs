@@ -6,10 +6,10 @@ use std::time::Duration;
 use crate::clock::Moment;
 
 /// Asked again within this, a process was lent too little.
-const SOON: Duration = Duration::from_millis(200);
+const SOON: Duration = Duration::from_millis(50);
 
 /// Asked again after this, it was lent too much.
-const LATE: Duration = Duration::from_secs(1);
+const LATE: Duration = Duration::from_millis(500);
 
 /// How much a process takes of an account at a time.
 #[derive(Debug, Clone, Copy, Default)]
@@ -64,7 +64,7 @@ mod tests {
     fn grows_with_those_who_come_again_soon_and_shrinks_with_those_who_do_not() {
         let mut appetite = Appetite::default();
 
-        let portions = [0, 100, 200, 700, 3_000].map(|ms| appetite.portion(10, RICH, at(ms)).unwrap());
+        let portions = [0, 25, 50, 300, 1_500].map(|ms| appetite.portion(10, RICH, at(ms)).unwrap());
 
         assert_eq!(portions, [10, 20, 40, 40, 20]);
     }

@@ -29,7 +29,7 @@ pub(crate) async fn run(args: CostsArgs, file: Option<PathBuf>) -> anyhow::Resul
     let config = config::load(&sources)?.config;
     let source = match args.gateway {
         Some(url) => match Remote::of(Some(url), &config, &sources) {
-            Some(remote) => Source::Gateway(remote),
+            Some(remote) => Source::Gateway(Box::new(remote)),
             None => bail!("no gateway is named"),
         },
         None => Source::Store(&config),

@@ -17,7 +17,7 @@ pub(super) enum Source<'c> {
     /// The ledger beside the configuration's store.
     Store(&'c Config),
     /// A gateway that runs.
-    Gateway(Remote),
+    Gateway(Box<Remote>),
 }
 
 #[derive(Deserialize)]
