@@ -88,11 +88,14 @@ impl Books {
         self.instance.leave(&self.connection);
     }
 
-    /// Lets the file grow no further, as on a disk that is full.
+    /// Lets the file grow no further, as on a disk that is full, or lets it grow again.
     #[cfg(test)]
-    pub(super) fn fill_disk(&self, is_full: bool) {
+    pub(super) fn set_disk(&self, disk: super::tests::Disk) {
         let pages: i64 = self.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
-        let most = if is_full { pages } else { 1 << 30 };
+        let most = match disk {
+            super::tests::Disk::Full => pages,
+            super::tests::Disk::Roomy => 1 << 30,
+        };
         self.connection.pragma_update_and_check(None, "max_page_count", most, |_| Ok(())).unwrap();
     }
 }

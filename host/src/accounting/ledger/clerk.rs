@@ -30,6 +30,9 @@ pub(super) enum Note {
     /// Somebody waits until all that was told before is on disk, or cannot be.
     Flush(SyncSender<()>),
     Damaged(Damage),
+    /// The disk takes no more, or takes something again.
+    #[cfg(test)]
+    Disk(super::tests::Disk),
     Stop,
 }
 
@@ -87,6 +90,7 @@ pub(super) struct Clerk {
     tidied: Moment,
     inspected: Moment,
     looked: Moment,
+    tried: Moment,
     lost: Arc<AtomicU64>,
     /// Why nothing can be entered, while that lasts.
     fault: Option<Arc<str>>,
@@ -118,6 +122,7 @@ impl Clerk {
             tidied: now,
             inspected: now,
             looked: now,
+            tried: now,
             lost,
             fault: None,
             is_damaged: false,
@@ -171,6 +176,8 @@ impl Clerk {
                 Note::Attach(holder) => self.attach(holder),
                 Note::Flush(done) => waiting.push(done),
                 Note::Damaged(damage) => self.shut(Fault::Damage(damage)),
+                #[cfg(test)]
+                Note::Disk(disk) => self.books.set_disk(disk),
                 Note::Stop => return Onward::End,
             }
             let is_urgent = !self.asked.is_empty() || !waiting.is_empty();
@@ -259,6 +266,12 @@ impl Clerk {
             return;
         }
         let (now, at) = (self.clock.now(), self.clock.wall().as_millisecond());
+        if matches!(self.state, State::Failing) && now.since(self.tried) < TIDY {
+            self.asked.clear();
+            self.forget_the_excess();
+            return;
+        }
+        self.tried = now;
         let Self { books, batch, asked, appetites, .. } = self;
         let written = books.change(|change| {
             batch.write(change, at)?;
@@ -368,7 +381,7 @@ impl Clerk {
             match note {
                 Note::Post(posting) => self.batch.postings.push(posting),
                 Note::TakeBack(slices) => self.batch.returns.extend(slices),
-                Note::Ask { .. } | Note::Attach(_) | Note::Flush(_) | Note::Damaged(_) | Note::Stop => {}
+                _ => {}
             }
         }
         self.asked.clear();
