@@ -137,7 +137,8 @@ async fn never_loses_what_was_spent_nor_spends_more_than_the_limit_however_often
         // What was charged beyond the provider's count stays charged: the next life is measured from there.
         surplus = charged.balance - used;
     }
-    assert_eq!(read(&ledger(&stage)).balance, read(&ledger(&stage)).entered);
+    let books = read(&ledger(&stage));
+    assert!(counted(&stage) > 0 && books.balance == books.entered, "{books:?}");
 }
 
 // R11

@@ -1,22 +1,24 @@
 //! The one thread that writes the ledger: what comes while it writes is written together, next.
 
+mod faults;
+mod rounds;
+
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::appetite::Appetite;
 use super::batch::{Answer, Batch, Wish};
 use super::books::Books;
 use super::error::{Damage, Fault, LedgerError};
-use super::instance::Instance;
-use crate::accounting::{Account, Ask, Back, Holder, Lent, Need, Posting, Slice};
+use crate::accounting::{Account, Ask, Back, Holder, Lent, Posting, Slice};
 use crate::clock::{Clock, Moment};
 use crate::types::NanoUsd;
+use rounds::{INSPECT, LOOK, TIDY};
 
 /// What the clerk is told.
 pub(super) enum Note {
@@ -32,7 +34,7 @@ pub(super) enum Note {
     Damaged(Damage),
     /// The disk takes no more, or takes something again.
     #[cfg(test)]
-    Disk(super::tests::Disk),
+    Disk(crate::accounting::ledger::tests::Disk),
     Stop,
 }
 
@@ -42,21 +44,11 @@ const GATHERED: Duration = Duration::from_millis(5);
 /// Costs entered in one go at most.
 const LARGEST: usize = 8_192;
 
-/// Costs that are kept while they cannot be entered. More come only where no budget is set.
-const MOST_KEPT: usize = 200_000;
-
 /// How long others are given to give back what a request waits for.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// How often is looked what others did, while that matters; and while a request waits for it.
-const LOOK: Duration = Duration::from_millis(100);
+/// How often is looked what others did while a request waits for it.
 const LOOK_OFTEN: Duration = Duration::from_millis(10);
-
-/// How often what nobody uses is given back, and a ledger that could not be written is tried again.
-const TIDY: Duration = Duration::from_secs(1);
-
-/// How often is looked for processes that have died.
-const INSPECT: Duration = Duration::from_secs(30);
 
 /// Whether anything can be entered.
 enum State {
@@ -129,18 +121,6 @@ impl Clerk {
         }
     }
 
-    /// Charges what processes that have died were lent.
-    pub(super) fn bury_the_dead(books: &mut Books, wall: Timestamp) -> Result<(), Fault> {
-        let path = books.path.clone();
-        let dead = books.change(|change| {
-            let dead = Instance::dead(&change.transaction, &path)?;
-            change.resolve_dead(&dead, wall.as_millisecond())?;
-            Ok(dead)
-        })?;
-        dead.into_iter().for_each(|instance| Instance::bury(&path, instance));
-        Ok(())
-    }
-
     pub(super) fn run(mut self) {
         loop {
             let mut waiting = Vec::new();
@@ -205,52 +185,6 @@ impl Clerk {
             State::Open if !self.refused.is_empty() || holds_any() => LOOK,
             State::Open => INSPECT,
             State::Failing | State::Shut => TIDY,
-        }
-    }
-
-    /// Does what is due: gives back what others wait for or nobody uses, and looks for the dead.
-    fn look_around(&mut self) {
-        let now = self.clock.now();
-        if matches!(self.state, State::Shut) {
-            return;
-        }
-        if now.since(self.looked) >= LOOK {
-            self.looked = now;
-            let version = self.books.version();
-            if version != self.version {
-                self.version = version;
-                self.heed_others();
-            }
-        }
-        if now.since(self.tidied) >= TIDY {
-            self.tidied = now;
-            self.give_back(Back::Idle);
-        }
-        if now.since(self.inspected) >= INSPECT {
-            self.inspected = now;
-            if let Err(fault) = Self::bury_the_dead(&mut self.books, self.clock.wall()) {
-                self.fail(fault);
-            }
-        }
-    }
-
-    /// Another process has changed something: it may wait for money, or have given some back.
-    fn heed_others(&mut self) {
-        match self.books.wanted() {
-            Ok(wanted) if !wanted.is_empty() => self.give_back(Back::Wanted(&wanted)),
-            Ok(_) => {}
-            Err(error) => self.fail(error.into()),
-        }
-        let refused = std::mem::take(&mut self.refused).into_iter();
-        let asks: Vec<Ask> = refused.map(|(account, limit)| Ask { account, limit, need: Need::News }).collect();
-        if !asks.is_empty() {
-            self.asked.push(Asked { asks, done: None, until: self.clock.now() });
-        }
-    }
-
-    fn give_back(&mut self, which: Back<'_>) {
-        if let Some(holder) = self.holder() {
-            self.batch.returns.extend(holder.give_back(which));
         }
     }
 
@@ -325,54 +259,6 @@ impl Clerk {
         if lent.refused_beyond.is_some() {
             self.refused.insert(Arc::clone(&ask.account), ask.limit);
         }
-    }
-
-    fn succeed(&mut self) {
-        if matches!(self.state, State::Failing) {
-            self.state = State::Open;
-            self.fault = None;
-            tracing::info!(path = %self.books.path.display(), "the ledger is written again");
-            if let Some(holder) = self.holder() {
-                holder.reopen();
-            }
-        }
-    }
-
-    /// Nothing is acknowledged that is not on disk: who asked is told so, and what was to be entered is kept.
-    fn fail(&mut self, fault: Fault) {
-        if !fault.may_pass() {
-            return self.shut(fault);
-        }
-        self.asked.clear();
-        self.forget_the_excess();
-        let why = LedgerError::of_fault(&self.books.path, fault).to_string();
-        if matches!(self.state, State::Open) {
-            tracing::error!("nothing may be spent until the ledger can be written: {why}");
-        }
-        self.state = State::Failing;
-        self.refuse(why.into());
-    }
-
-    fn shut(&mut self, fault: Fault) {
-        self.is_damaged |= matches!(fault, Fault::Damage(_));
-        let why = LedgerError::of_fault(&self.books.path, fault).to_string();
-        tracing::error!("nothing may be spent until somebody has looked after the ledger: {why}");
-        self.state = State::Shut;
-        self.asked.clear();
-        self.refuse(why.into());
-    }
-
-    fn refuse(&mut self, why: Arc<str>) {
-        if let Some(holder) = self.holder() {
-            holder.shut(Arc::clone(&why));
-        }
-        self.fault = Some(why);
-    }
-
-    fn forget_the_excess(&mut self) {
-        let excess = self.batch.postings.len().saturating_sub(MOST_KEPT);
-        self.batch.postings.drain(..excess);
-        self.lost.fetch_add(u64::try_from(excess).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
     /// The last change: what is held goes back.
