@@ -53,6 +53,25 @@ impl Cli {
         Self { command, stdin: Vec::new(), timeout: Duration::from_secs(60) }
     }
 
+    /// Lets it write no file longer than so many blocks of 512 bytes: to write beyond fails, as on a disk that takes no more.
+    #[must_use]
+    pub fn with_file_limit(mut self, blocks: u64) -> Self {
+        let limited = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");
+        let mut shell = Command::new("/bin/sh");
+        shell.args(["-c", &limited]).arg(self.command.get_program()).args(self.command.get_args());
+        shell.env_clear();
+        for (name, value) in self.command.get_envs() {
+            if let Some(value) = value {
+                shell.env(name, value);
+            }
+        }
+        if let Some(folder) = self.command.get_current_dir() {
+            shell.current_dir(folder);
+        }
+        self.command = shell;
+        self
+    }
+
     /// Adds arguments.
     #[must_use]
     pub fn args<'a>(mut self, arguments: impl IntoIterator<Item = &'a str>) -> Self {

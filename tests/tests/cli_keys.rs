@@ -57,7 +57,7 @@ async fn shows_a_key_once_and_alone_on_standard_output() {
 async fn keeps_everything_that_was_said_of_a_key() {
     let stage = stage().await;
     let says = "create ops --admin --route default --rpm 60 --tpm 1000 --rpd 9000 --tpd 800000 --burst 10 --concurrent 4 --label team=a --label env=b \
-                --expires 30d --json";
+                --daily-usd 5 --monthly-usd 100.50 --expires 30d --json";
 
     let made = keys(&stage, &says.split_whitespace().collect::<Vec<_>>()).await.json();
 
@@ -69,6 +69,7 @@ async fn keeps_everything_that_was_said_of_a_key() {
             "id": "...", "name": "ops", "last4": "...", "state": "live", "live": true, "admin": true, "routes": ["default"],
             "labels": {"team": "a", "env": "b"},
             "limits": {"rpm": 60, "tpm": 1000, "rpd": 9000, "tpd": 800000, "concurrent": 4, "burst": 10},
+            "budget": {"daily_usd": "5.00", "monthly_usd": "100.50"},
             "created": "...", "expires": "...", "revoked": null,
         })
     );

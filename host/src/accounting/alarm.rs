@@ -49,6 +49,7 @@ impl Alarm {
             AlertKind::Recovered => tracing::info!(alert = kind, "{message}"),
             AlertKind::Budget | AlertKind::ReloadRefused => tracing::warn!(alert = kind, "{message}"),
             AlertKind::EveryProviderDown
+            | AlertKind::LedgerUnavailable
             | AlertKind::KeyRejected
             | AlertKind::ModelUnknown
             | AlertKind::StrategyQuarantined => tracing::error!(alert = kind, "{message}"),

@@ -7,6 +7,11 @@ mod stats;
 mod costs;
 mod timeline;
 mod records;
+mod account;
+mod calendar;
+mod treasury;
+#[cfg(feature = "store")]
+pub mod ledger;
 #[cfg(feature = "store")]
 pub mod store;
 
@@ -17,12 +22,15 @@ use jiff::Timestamp;
 use crate::clock::Clock;
 use crate::types::{RequestId, RequestRecord};
 
+pub use account::{Account, Scope, Window};
 pub use alarm::{About, Alarm};
+pub use calendar::{Calendar, Turned, date_of, day_of, month_of_day};
 pub use costs::{CostLine, Costs};
 pub use news::{News, NewsReceiver};
 pub use sink::RecordSink;
 pub use stats::Stats;
 pub use timeline::{BucketView, TimelineView};
+pub use treasury::{Ask, Back, Holder, Lent, Need, Posting, PostingKind, Slice, Treasury};
 
 use news::Wire;
 use records::Records;

@@ -84,7 +84,7 @@ impl Exit {
             RouteError::AllFailed { .. } | RouteError::Unavailable { .. } | RouteError::DeadlineExceeded { .. } => {
                 Self::NoProvider
             }
-            RouteError::BudgetExceeded { .. } => Self::Budget,
+            RouteError::BudgetExceeded { .. } | RouteError::LedgerUnavailable { .. } => Self::Budget,
         }
     }
 

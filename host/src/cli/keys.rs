@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use anyhow::Context;
 use backstop::clock::{Clock, SystemClock};
 use backstop::config::Config;
-use backstop::gateway::keys::{Grant, KeyFile, KeyLimits, KeyRecord, KeyState, NewKey};
+use backstop::gateway::keys::{Grant, KeyBudget, KeyFile, KeyLimits, KeyRecord, KeyState, NewKey};
+use backstop::types::NanoUsd;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
@@ -112,11 +113,18 @@ fn grant(args: CreateKeyArgs, config: &Config, now: Timestamp) -> anyhow::Result
     let CreateKeyArgs { rpm, tpm, rpd, tpd, concurrent, burst, .. } = args;
     let limits = KeyLimits { rpm, tpm, rpd, tpd, concurrent, burst };
     let labels = args.labels.into_iter().collect();
-    Ok(Grant { admin: args.admin, routes: args.routes, labels, limits, expires })
+    let budget = KeyBudget { daily: args.daily_usd, monthly: args.monthly_usd };
+    if budget.daily.zip(budget.monthly).is_some_and(|(daily, monthly)| daily > monthly) {
+        return Err(
+            UsageError("--daily-usd is more than --monthly-usd allows; lower it, or raise the other".into()).into()
+        );
+    }
+    Ok(Grant { admin: args.admin, routes: args.routes, labels, limits, budget, expires })
 }
 
 fn in_words(records: &[KeyRecord], now: Timestamp) -> String {
-    let mut table = table::table(&["id", "name", "key", "state", "may use", "limits", "labels", "made", "expires"]);
+    let mut table =
+        table::table(&["id", "name", "key", "state", "may use", "limits", "budget", "labels", "made", "expires"]);
     for record in records {
         let grant = &record.grant;
         let labels: Vec<String> = grant.labels.iter().map(|(name, text)| format!("{name}={text}")).collect();
@@ -127,6 +135,7 @@ fn in_words(records: &[KeyRecord], now: Timestamp) -> String {
             record.state(now).word().to_owned(),
             uses(grant),
             grant.limits.in_words(),
+            grant.budget.in_words(),
             labels.join(", "),
             day(record.created),
             grant.expires.map(day).unwrap_or_default(),
@@ -146,7 +155,7 @@ fn day(time: Timestamp) -> String {
 
 /// What is known of a key, without its digest, which is of use to nobody.
 fn to_json(record: &KeyRecord, now: Timestamp) -> Value {
-    let Grant { admin, routes, labels, limits, expires } = &record.grant;
+    let Grant { admin, routes, labels, limits, budget, expires } = &record.grant;
     json!({
         "id": record.id,
         "name": record.name,
@@ -160,6 +169,7 @@ fn to_json(record: &KeyRecord, now: Timestamp) -> Value {
             "rpm": limits.rpm, "tpm": limits.tpm, "rpd": limits.rpd, "tpd": limits.tpd,
             "concurrent": limits.concurrent, "burst": limits.burst,
         },
+        "budget": {"daily_usd": budget.daily.map(NanoUsd::decimal), "monthly_usd": budget.monthly.map(NanoUsd::decimal)},
         "created": record.created,
         "expires": expires,
         "revoked": record.revoked,

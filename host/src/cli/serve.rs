@@ -50,12 +50,16 @@ pub(crate) async fn run(args: ServeArgs, file: Option<PathBuf>, log: LogWish) ->
     let bounds = bounds(&loaded.config.gateway);
     let wanted = args.listen.unwrap_or_else(|| loaded.config.gateway.listen.clone());
     let store = setup::store(&loaded.config)?;
+    let ledger = setup::ledger(&loaded.config)?;
     let mut builder = Backstop::builder().config(loaded.config).record_sink(metrics.clone());
     if let Some(otlp) = &otlp {
         builder = builder.record_sink(otlp.sink());
     }
     if let Some(store) = &store {
         builder = builder.record_sink(store.share());
+    }
+    if let Some(ledger) = &ledger {
+        builder = builder.treasury(ledger.share());
     }
     let backstop = builder.build().await?;
     let gateway = match service::port()? {

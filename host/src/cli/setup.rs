@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
+use backstop::accounting::ledger::{Ledger, LedgerError};
 use backstop::accounting::store::{Keep, Store, StoreError};
 use backstop::client::{Backstop, BuildError, strategy_named};
+use backstop::clock::SystemClock;
 use backstop::config::{self, Config, SandboxConfig, Sources, StoreConfig, StrategyRef};
 use backstop::strategy::inspect;
 
@@ -21,7 +23,8 @@ pub(crate) struct Ready {
     pub(crate) backstop: Backstop,
     /// Flags that have no effect, in words.
     pub(crate) notes: Vec<String>,
-    /// Held for its drop, behind the backstop's.
+    /// Held for their drop, behind the backstop's.
+    _ledger: Option<OpenLedger>,
     _store: Option<OpenStore>,
 }
 
@@ -36,6 +39,22 @@ impl OpenStore {
 }
 
 impl Drop for OpenStore {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// The ledger of a command. What was lent has gone back, and everything is on disk, when it has been dropped.
+pub(crate) struct OpenLedger(Arc<Ledger>);
+
+impl OpenLedger {
+    /// A reference for those who spend.
+    pub(crate) fn share(&self) -> Arc<Ledger> {
+        Arc::clone(&self.0)
+    }
+}
+
+impl Drop for OpenLedger {
     fn drop(&mut self) {
         self.0.close();
     }
@@ -94,8 +113,19 @@ pub(crate) async fn ready(
     if let Some(store) = &store {
         builder = builder.record_sink(store.share());
     }
+    let ledger = match ledger(&config) {
+        // An answer is worth more than its record, but not more than the limits of what may be spent.
+        Err(error) if !is_limited(&config) => {
+            notes.push(format!("no costs are kept: {error}"));
+            None
+        }
+        opened => opened?,
+    };
+    if let Some(ledger) = &ledger {
+        builder = builder.treasury(ledger.share());
+    }
     let backstop = builder.config(config).build().await?;
-    Ok(Ready { backstop, notes, _store: store })
+    Ok(Ready { backstop, notes, _ledger: ledger, _store: store })
 }
 
 /// Opens the store that the configuration names, to write to it; `None` where it names none.
@@ -106,6 +136,24 @@ pub(crate) fn store(config: &Config) -> Result<Option<OpenStore>, StoreError> {
     let StoreConfig { path, keep_requests, keep, .. } = &config.store;
     let keep = Keep { requests: *keep_requests, time: *keep };
     path.as_ref().map(|path| Store::open(path, keep).map(|store| OpenStore(Arc::new(store)))).transpose()
+}
+
+/// Opens the ledger beside the store that the configuration names; `None` where it names none.
+///
+/// # Errors
+/// When it cannot be used.
+pub(crate) fn ledger(config: &Config) -> Result<Option<OpenLedger>, LedgerError> {
+    let Some(path) = &config.store.path else { return Ok(None) };
+    Ledger::open(path, Arc::new(SystemClock::start())).map(|ledger| Some(OpenLedger(Arc::new(ledger))))
+}
+
+/// Whether anything limits what is spent.
+fn is_limited(config: &Config) -> bool {
+    let budget = &config.budget;
+    let routes = config.routes.values().map(|route| route.budget);
+    let providers = config.providers.values().map(|provider| provider.budget);
+    let mut limits = routes.chain(providers).chain(budget.labels.values().copied()).chain([budget.limits()]);
+    limits.any(|limits| !limits.are_none())
 }
 
 /// Puts another strategy into a route. The options of the configuration were meant for the one that was there before.

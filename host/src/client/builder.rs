@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::accounting::{Accounts, RecordSink};
+use crate::accounting::{Accounts, RecordSink, Treasury};
 use crate::cache::ReplyCache;
 use crate::clock::{Clock, SystemClock};
 use crate::config::{
@@ -36,6 +36,7 @@ pub struct Builder {
     clock: Option<Arc<dyn Clock>>,
     seed: Option<u64>,
     sinks: Vec<Arc<dyn RecordSink>>,
+    treasury: Option<Arc<dyn Treasury>>,
 }
 
 /// What a configuration needs to become a router, and what outlives it.
@@ -45,6 +46,12 @@ pub(super) struct Lasting {
     pub(super) random: Arc<Random>,
     pub(super) accounts: Arc<Accounts>,
     pub(super) sequence: Arc<AtomicU64>,
+}
+
+/// What was there before a router: another one's guard, who knows the ledger, or nothing but perhaps a ledger.
+pub(super) enum Before<'a> {
+    Guard(&'a Guard),
+    Nothing(Option<Arc<dyn Treasury>>),
 }
 
 /// A router that is not live yet, and the strategy files to look at when it is.
@@ -151,6 +158,14 @@ impl Builder {
         self
     }
 
+    /// Has budgets lent by a ledger, and every cost entered there: they outlive the process, and hold for all processes that share
+    /// it. Without one they are in memory and gone with it. Whoever opens a ledger closes it when all is done.
+    #[must_use]
+    pub fn treasury(mut self, treasury: Arc<dyn Treasury>) -> Self {
+        self.treasury = Some(treasury);
+        self
+    }
+
     /// Checks the configuration, compiles the strategies off the runtime's threads, and puts everything together.
     ///
     /// # Errors
@@ -173,7 +188,7 @@ impl Builder {
             sequence: Arc::default(),
             clock,
         };
-        Made::of(config, lasting, None)
+        Made::of(config, lasting, Before::Nothing(self.treasury))
     }
 
     fn checked_config(&mut self) -> Result<Config, BuildError> {
@@ -208,14 +223,15 @@ pub(super) fn checked(mut config: Config, clock: &dyn Clock) -> Result<Config, B
 
 impl Made {
     /// Loads what a checked configuration names. What the guard before it knows is taken over.
-    pub(super) fn of(config: Config, lasting: Lasting, before: Option<&Guard>) -> Result<Self, BuildError> {
+    pub(super) fn of(config: Config, lasting: Lasting, before: Before<'_>) -> Result<Self, BuildError> {
         let guard = Guard::new(&config).with_alarm(Arc::clone(lasting.accounts.alarm()));
         let routes = routes(&config, &guard)?;
         let embeddings = embedding_routes(&config, &guard)?;
         // As late as can be: what happens meanwhile is told to the guard before.
         let guard = Arc::new(match before {
-            Some(before) => guard.succeeding(before),
-            None => guard,
+            Before::Guard(before) => guard.succeeding(before),
+            Before::Nothing(Some(treasury)) => guard.with_treasury(treasury, lasting.clock.wall()),
+            Before::Nothing(None) => guard,
         });
         let watched = routes.values().chain(embeddings.values()).map(Watched::of).collect();
         let Lasting { transport, clock, random, accounts, sequence } = lasting;

@@ -10,7 +10,7 @@ use crate::router::{Decider, Route};
 use crate::strategy::LoadStrategyError;
 
 use super::Backstop;
-use super::builder::{BuildError, Lasting, Made, checked, strategy_named};
+use super::builder::{Before, BuildError, Lasting, Made, checked, strategy_named};
 use super::route_status::StrategyStatus;
 
 /// Why a strategy was not changed: the one before it goes on deciding.
@@ -55,7 +55,7 @@ impl Backstop {
                 sequence: Arc::clone(&old.router.sequence),
             };
             let config = checked(config, &*lasting.clock)?;
-            let made = Made::of(config, lasting, Some(&old.router.guard))?;
+            let made = Made::of(config, lasting, Before::Guard(&old.router.guard))?;
             let _inside = runtime.enter();
             stand.replace(made.go_live());
             Ok(())

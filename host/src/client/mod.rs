@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::accounting::{Costs, NewsReceiver, Stats, TimelineView};
+use crate::accounting::{Costs, NewsReceiver, Scope, Stats, TimelineView};
 use crate::config::Config;
 use crate::guard::{BudgetStatus, ProviderStatus};
 use crate::router::{Answer, AnswerStream, Embeddings, Estimate, RouteError, Router, WorstCase};
@@ -147,6 +147,19 @@ impl Backstop {
     pub fn budgets(&self) -> Vec<BudgetStatus> {
         let router = self.router();
         router.guard.budgets(router.clock.wall())
+    }
+
+    /// How the budgets of routes, providers, keys and labels stand.
+    #[must_use]
+    pub fn scoped_budgets(&self) -> Vec<(Scope, BudgetStatus)> {
+        let router = self.router();
+        router.guard.scoped_budgets(router.clock.wall())
+    }
+
+    /// Why nothing may be spent that a budget limits, where the ledger cannot be written or is damaged.
+    #[must_use]
+    pub fn ledger_fault(&self) -> Option<Arc<str>> {
+        self.router().guard.ledger_fault()
     }
 
     /// The route that a request for this `model` takes: the one of that name, else the default one.

@@ -13,7 +13,7 @@ use super::report::Report;
 use super::section::nearest_or_all;
 use super::settings::{
     BreakerConfig, BudgetConfig, Config, Credentials, GenerationDefaults, Limits, ProviderConfig, RouteConfig,
-    StrategyRef, TargetRef, TelemetryConfig, Timeouts,
+    SpendLimits, StrategyRef, TargetRef, TelemetryConfig, Timeouts,
 };
 use super::units::{self, LONGEST};
 
@@ -89,6 +89,7 @@ fn provider(path: &str, name: &str, provider: &ProviderConfig, report: &mut Repo
     for (place, model) in provider.models.iter().enumerate() {
         limits(&format!("{}.limits", setting(&format!("models[{place}]"))), &model.limits, report);
     }
+    spend_limits(&setting("budget"), provider.budget, report);
     generation(path, &provider.defaults, report);
     for (name, value) in &provider.headers {
         hold(&join(&setting("headers"), name), header::check(name, value), report);
@@ -160,6 +161,7 @@ fn route(path: &str, name: &str, route: &RouteConfig, report: &mut Report) {
         report.fault_of(&format!("{path}.max_attempts"), Fault::example("must be from 1 to 100", "3"));
     }
     hold(&format!("{path}.deadline"), positive(route.deadline), report);
+    spend_limits(&format!("{path}.budget"), route.budget, report);
     if let StrategyRef::File(file) = &route.strategy
         && !file.is_file()
     {
@@ -243,15 +245,23 @@ fn budget(budget: &BudgetConfig, report: &mut Report) {
     if budget.alert_at.is_some_and(|share| !units::SHARE.contains(&share)) {
         report.fault_of("budget.alert_at", Fault::example("must be from 0 to 1", "0.8"));
     }
+    spend_limits("budget", budget.limits(), report);
+    for (label, limits) in &budget.labels {
+        spend_limits(&join("budget.labels", label), *limits, report);
+    }
+}
+
+/// What a longer window allows must not be less than what a shorter one does.
+fn spend_limits(path: &str, limits: SpendLimits, report: &mut Report) {
     let windows =
-        [("per_request_usd", budget.per_request), ("daily_usd", budget.daily), ("monthly_usd", budget.monthly)];
+        [("per_request_usd", limits.per_request), ("daily_usd", limits.daily), ("monthly_usd", limits.monthly)];
     for (index, (key, limit)) in windows.iter().enumerate() {
         let Some(limit) = limit else { continue };
         let longer = windows.iter().skip(index + 1);
         let mut longer = longer.filter_map(|(key, limit)| Some((key, (*limit)?)));
         if let Some((other, smaller)) = longer.find(|(_, other)| other < limit) {
             let what = format!("{limit} is more than {other} allows ({smaller})");
-            report.fault_of(&format!("budget.{key}"), Fault::words(what, format!("lower it, or raise {other}")));
+            report.fault_of(&format!("{path}.{key}"), Fault::words(what, format!("lower it, or raise {other}")));
         }
     }
 }

@@ -13,7 +13,9 @@ use super::known::{self, KnownProvider};
 use super::origin::{Origin, join};
 use super::problem::Fault;
 use super::report::Report;
-use super::settings::{EmbeddingModel, GenerationDefaults, Limits, ModelConfig, Protocol, ProviderConfig, Timeouts};
+use super::settings::{
+    EmbeddingModel, GenerationDefaults, Limits, ModelConfig, Protocol, ProviderConfig, SpendLimits, Timeouts,
+};
 
 /// What was said of a provider.
 #[derive(Debug)]
@@ -32,6 +34,7 @@ pub(super) struct Draft {
     pub(super) price: Option<Price>,
     pub(super) timeouts: Timeouts,
     pub(super) limits: Limits,
+    pub(super) budget: SpendLimits,
     pub(super) defaults: GenerationDefaults,
     pub(super) headers: IndexMap<String, String>,
     pub(super) labels: IndexMap<String, String>,
@@ -58,6 +61,7 @@ impl Draft {
             price: None,
             timeouts: Timeouts::default(),
             limits: Limits::default(),
+            budget: SpendLimits::default(),
             defaults: GenerationDefaults::default(),
             headers: IndexMap::new(),
             labels: IndexMap::new(),
@@ -96,6 +100,7 @@ impl Draft {
             price: self.price.or_else(|| local.then_some(Price::FREE)),
             timeouts: self.timeouts,
             limits: self.limits,
+            budget: self.budget,
             defaults: self.defaults,
             headers: self.headers,
             labels: self.labels,

@@ -8,7 +8,7 @@ use crate::types::{NanoUsd, Price, Rates};
 use super::origin::join;
 use super::settings::{
     BreakerScope, Config, Credentials, EmbeddingModel, GenerationDefaults, HoldBack, ModelConfig, OnInterrupt,
-    ProviderConfig, RouteConfig, StrategyRef, TargetRef, UnknownPrice,
+    ProviderConfig, RouteConfig, SpendLimits, StrategyRef, TargetRef, UnknownPrice,
 };
 use super::units::length_text;
 
@@ -107,6 +107,7 @@ fn of_provider(table: &mut Table<'_>, provider: &ProviderConfig) {
         table.add_some(&join("limits", name), limit);
     }
     table.add_some("limits.queue", provider.limits.queue.map(length_text));
+    of_limits(table, "budget", provider.budget);
     of_generation(table, &provider.defaults);
     for (what, words) in [("headers", &provider.headers), ("labels", &provider.labels)] {
         for (name, value) in words {
@@ -187,6 +188,7 @@ fn of_route(table: &mut Table<'_>, route: &RouteConfig) {
     table.add("prefer_for", length_text(route.prefer_for));
     table.add("content_filter", if route.content_filter_falls_back { "fall-back" } else { "stop" });
     table.add_some("fallback_text", route.fallback_text.as_deref());
+    of_limits(table, "budget", route.budget);
 }
 
 fn of_health(settings: &mut Vec<Setting>, config: &Config) {
@@ -216,6 +218,10 @@ fn of_budget(table: &mut Table<'_>, config: &Config) {
     table.add_some("per_request_usd", budget.per_request.map(dollars));
     table.add_some("daily_usd", budget.daily.map(dollars));
     table.add_some("monthly_usd", budget.monthly.map(dollars));
+    table.add_some("time_zone", budget.time_zone.iana_name());
+    for (label, limits) in &budget.labels {
+        of_limits(table, &join("labels", label), *limits);
+    }
     table.add_some("alert_at", budget.alert_at);
     table.add("tracking", budget.tracking);
     table.add(
@@ -225,6 +231,15 @@ fn of_budget(table: &mut Table<'_>, config: &Config) {
             UnknownPrice::Assume(assumed) => price(assumed),
         },
     );
+}
+
+fn of_limits(table: &mut Table<'_>, path: &str, limits: SpendLimits) {
+    let SpendLimits { per_request, daily, monthly } = limits;
+    let limits = [("per_request_usd", per_request), ("daily_usd", daily), ("monthly_usd", monthly)];
+    // Most have none, and say nothing of it.
+    for (key, limit) in limits.into_iter().filter_map(|(key, limit)| Some((key, limit?))) {
+        table.add(&format!("{path}.{key}"), dollars(limit));
+    }
 }
 
 fn of_generation(table: &mut Table<'_>, defaults: &GenerationDefaults) {

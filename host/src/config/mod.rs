@@ -52,8 +52,8 @@ pub use problem::{ConfigError, Notice, Problem};
 pub use settings::{
     ApiKey, BreakerConfig, BreakerScope, BudgetConfig, CacheConfig, Config, CooldownConfig, Credentials,
     EmbeddingModel, GatewayConfig, GenerationDefaults, HoldBack, Limits, Listing, LogFormat, ModelConfig, OnInterrupt,
-    Protocol, ProviderConfig, Purpose, RetryConfig, RouteConfig, SandboxConfig, StoreConfig, StrategyRef, TargetRef,
-    TelemetryConfig, Timeouts, UnknownPrice,
+    Protocol, ProviderConfig, Purpose, RetryConfig, RouteConfig, SandboxConfig, SpendLimits, StoreConfig, StrategyRef,
+    TargetRef, TelemetryConfig, Timeouts, UnknownPrice,
 };
 pub use show::{show, show_json, show_values};
 pub use sources::Sources;

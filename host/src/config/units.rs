@@ -4,10 +4,12 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use jiff::tz::TimeZone;
 
 use crate::types::{NanoUsd, ParseMoneyError};
 
 use super::problem::{Fault, Read};
+use super::section::nearest;
 
 /// The longest time anything may be set to: 30 days.
 pub(super) const LONGEST: Duration = Duration::from_secs(30 * 24 * 3_600);
@@ -106,6 +108,18 @@ pub(super) fn spending_limit(text: &str) -> Read<NanoUsd> {
         NanoUsd::ZERO => Err(Fault::words("a limit of nothing refuses every request", "leave it out for no limit")),
         limit => Ok(limit),
     }
+}
+
+/// Reads the name of a time zone, such as `Europe/Berlin`.
+pub(super) fn time_zone(name: &str) -> Read<TimeZone> {
+    TimeZone::get(name).map_err(|_| {
+        let known: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
+        let mend = match nearest(name, known.iter().map(String::as_str)) {
+            Some(nearest) => format!("did you mean {nearest}?"),
+            None => "write a name such as \"Europe/Berlin\"".to_owned(),
+        };
+        Fault::words("no such time zone", mend)
+    })
 }
 
 /// Reads yes or no in the words the environment has for it.

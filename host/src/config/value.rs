@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use serde_json::{Map, Number, Value};
 use toml::de::{DeArray, DeTable, DeValue};
 
@@ -72,6 +73,11 @@ pub(super) fn money(value: &DeValue<'_>) -> Read<NanoUsd> {
 /// Reads a limit of dollars.
 pub(super) fn spending_limit(value: &DeValue<'_>) -> Read<NanoUsd> {
     amount(value).and_then(|text| units::spending_limit(&text))
+}
+
+/// Reads the name of a time zone.
+pub(super) fn time_zone(value: &DeValue<'_>) -> Read<TimeZone> {
+    text(value).and_then(|name| units::time_zone(&name))
 }
 
 /// Reads a path.

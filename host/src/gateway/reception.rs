@@ -193,6 +193,7 @@ impl Reception {
         let held = self.begin(caller, among_all, request.model.as_deref(), || most_tokens(request), &mut labels)?;
         request.labels = labels;
         request.tenant = caller.id().map(str::to_owned);
+        request.key = caller.account();
         Ok(held)
     }
 
@@ -226,6 +227,7 @@ impl Reception {
         // Embeddings go by the default route's rules, and so by its name.
         let held = self.begin(caller, place, None, || request.needs().input_tokens.into(), &mut labels)?;
         request.labels = labels;
+        request.key = caller.account();
         conclude(embeddings::answer(&self.backstop, request).await, held, claim)
     }
 

@@ -26,6 +26,7 @@ pub(super) fn of_route(error: &RouteError) -> StatusCode {
         RouteError::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
         RouteError::DeadlineExceeded { .. } => StatusCode::GATEWAY_TIMEOUT,
         RouteError::BudgetExceeded { .. } => StatusCode::PAYMENT_REQUIRED,
+        RouteError::LedgerUnavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 
@@ -102,7 +103,8 @@ pub(super) fn retry_after(error: &RouteError) -> Option<u64> {
         | RouteError::UnknownPurpose { .. }
         | RouteError::Rejected { .. }
         | RouteError::DeadlineExceeded { .. }
-        | RouteError::BudgetExceeded { .. } => None,
+        | RouteError::BudgetExceeded { .. }
+        | RouteError::LedgerUnavailable { .. } => None,
     };
     wait.map(whole_seconds)
 }

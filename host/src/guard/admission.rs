@@ -3,13 +3,15 @@
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
+use tokio::sync::oneshot;
 
 use super::budget::Reservation;
 use super::claim::{AttemptKind, Claim};
 use super::denied::{Denied, Disabled};
 use super::lease::Lease;
 use super::line::Rank;
-use super::period::{BudgetScope, fits};
+use super::payer::Spender;
+use super::period::{BudgetScope, Unfunded, Whose, fits};
 use super::permit::Permit;
 use super::provider::{Book, Choice, Provider};
 use super::retry_budget::{Drawn, RetryBudget};
@@ -22,7 +24,7 @@ use crate::types::{NanoUsd, Price, Standing, State, TargetId};
 impl Guard {
     /// How a target stands for a request, as its strategy is told. `wall` is for the budgets.
     #[must_use]
-    pub fn state(&self, target: TargetId, claim: &Claim, now: Moment, wall: Timestamp) -> State {
+    pub fn state(&self, target: TargetId, claim: &Claim<'_>, now: Moment, wall: Timestamp) -> State {
         let Some((target, provider)) = self.find(target) else { return no_such_target() };
         let mut book = provider.book();
         let standing = match self.look(&mut book, target, provider, claim, None, now, wall) {
@@ -49,7 +51,7 @@ impl Guard {
     pub fn admit(
         self: &Arc<Self>,
         target: TargetId,
-        claim: &Claim,
+        claim: &Claim<'_>,
         now: Moment,
         wall: Timestamp,
     ) -> Result<Permit, Denied> {
@@ -74,7 +76,7 @@ impl Guard {
         let drawn = match self.draw(claim, now) {
             Ok(drawn) => drawn,
             Err(denied) => {
-                self.void_reservation(reservation);
+                self.purse.void(reservation);
                 return Err(denied);
             }
         };
@@ -85,13 +87,13 @@ impl Guard {
         }
         drop(book);
         let worst_case = price.map(|price| worst_case(found, price, claim));
-        let guard = Arc::clone(self);
-        Ok(Permit::new(Lease { guard, target, key, turns, shares, price, worst_case, reservation, drawn }))
+        let (guard, payer, reservation) = (Arc::clone(self), claim.payer.cloned(), Some(reservation));
+        Ok(Permit::new(Lease { guard, target, key, turns, shares, price, worst_case, payer, reservation, drawn }))
     }
 
     /// What an attempt at a target may cost at most; `None` where its price is not known.
     #[must_use]
-    pub fn worst_case(&self, target: TargetId, claim: &Claim) -> Option<NanoUsd> {
+    pub fn worst_case(&self, target: TargetId, claim: &Claim<'_>) -> Option<NanoUsd> {
         let (target, _) = self.find(target)?;
         self.price(target, claim).map(|price| worst_case(target, price, claim))
     }
@@ -103,7 +105,7 @@ impl Guard {
         book: &mut Book,
         target: &Target,
         provider: &Provider,
-        claim: &Claim,
+        claim: &Claim<'_>,
         place: Option<Rank>,
         now: Moment,
         wall: Timestamp,
@@ -114,15 +116,14 @@ impl Guard {
         if book.models.get(target.model).is_none_or(|model| model.is_unknown) {
             return Err(Disabled::ModelUnknown.into());
         }
-        // Money before rests: no wait makes a request fit its budget.
-        if self.is_money_counted(claim) {
-            let amount = amount(target, self.price(target, claim), claim)?;
-            if let Some(limit) = claim.allowed {
-                fits(BudgetScope::Request, limit, claim.spent, amount)?;
-            }
-            if let Some(budget) = &self.budget {
-                locked(budget).check(amount, claim.spent, wall)?;
-            }
+        // Money before rests: no wait makes a request fit its budget. What is merely short is asked for when it is reserved.
+        let amount = self.amount(target, self.price(target, claim), claim)?;
+        if let Some(limit) = claim.allowed {
+            fits(Whose::Everything, BudgetScope::Request, limit, claim.spent, amount)?;
+        }
+        match self.purse.budget().check(self.spender(target, claim), amount, claim.spent, wall) {
+            Ok(()) | Err(Unfunded::Short) => {}
+            Err(unfunded) => return Err(unfunded.into()),
         }
         self.check_load(claim.kind, now)?;
         let choice = book.choose_key(target.model, now, claim.urgency())?;
@@ -136,16 +137,42 @@ impl Guard {
         &self,
         target: &Target,
         price: Option<Price>,
-        claim: &Claim,
+        claim: &Claim<'_>,
         wall: Timestamp,
-    ) -> Result<Option<Reservation>, Denied> {
-        let Some(budget) = &self.budget else { return Ok(None) };
-        Ok(Some(locked(budget).reserve(amount(target, price, claim)?, claim.spent, wall)?))
+    ) -> Result<Reservation, Denied> {
+        let amount = self.amount(target, price, claim)?;
+        Ok(self.purse.reserve(self.spender(target, claim), amount, claim.spent, wall)?)
+    }
+
+    /// What is to be set aside for an attempt. What it costs must be known only where somebody has set a bound to that.
+    fn amount(&self, target: &Target, price: Option<Price>, claim: &Claim<'_>) -> Result<NanoUsd, Denied> {
+        let is_counted = self.is_money_counted(target, claim);
+        let Some(price) = price else { return if is_counted { Err(Denied::Unpriced) } else { Ok(NanoUsd::ZERO) } };
+        let is_free = || price.cost(u64::from(u32::MAX), u64::from(u32::MAX)) == NanoUsd::ZERO;
+        if is_counted && claim.media > 0 && target.media_tokens.is_none() && !is_free() {
+            return Err(Denied::Unmeasured);
+        }
+        Ok(worst_case(target, price, claim))
     }
 
     /// Whether anybody, operator or caller, has set a bound to what requests cost.
-    fn is_money_counted(&self, claim: &Claim) -> bool {
-        self.budget.is_some() || claim.allowed.is_some()
+    fn is_money_counted(&self, target: &Target, claim: &Claim<'_>) -> bool {
+        claim.allowed.is_some() || self.purse.budget().is_limited(self.spender(target, claim))
+    }
+
+    /// Whose budgets an attempt at a target draws on.
+    fn spender<'a>(&self, target: &Target, claim: &Claim<'a>) -> Spender<'a> {
+        let provider = self.provider_budgets.get(target.provider).copied().flatten();
+        Spender { payer: claim.payer, provider }
+    }
+
+    /// Asks the ledger for what an attempt at a target lacks of its budgets: when the receiver ends, it was lent or refused, or
+    /// the ledger cannot be written. `None` where nothing is lacking.
+    pub fn ask(&self, target: TargetId, claim: &Claim<'_>, wall: Timestamp) -> Option<oneshot::Receiver<()>> {
+        let (target, _) = self.find(target)?;
+        let price = self.price(target, claim);
+        let amount = price.map_or(NanoUsd::ZERO, |price| worst_case(target, price, claim));
+        self.purse.ask(self.spender(target, claim), amount, wall)
     }
 
     /// Whether all requests together may add another attempt of this kind.
@@ -154,7 +181,7 @@ impl Guard {
         if locked(budget).left(now) == 0 { Err(denied) } else { Ok(()) }
     }
 
-    fn draw(&self, claim: &Claim, now: Moment) -> Result<Option<(AttemptKind, Drawn)>, Denied> {
+    fn draw(&self, claim: &Claim<'_>, now: Moment) -> Result<Option<(AttemptKind, Drawn)>, Denied> {
         let Some((budget, denied)) = self.load_budget(claim.kind) else { return Ok(None) };
         let drawn = locked(budget).draw(now).ok_or(denied)?;
         Ok(Some((claim.kind, drawn)))
@@ -177,26 +204,26 @@ impl Guard {
     }
 
     /// The price to count with: the known one, else what the operator assumes while a budget is set.
-    fn price(&self, target: &Target, claim: &Claim) -> Option<Price> {
-        let assumed = match self.unknown_price {
-            UnknownPrice::Assume(price) if self.is_money_counted(claim) => Some(price),
+    fn price(&self, target: &Target, claim: &Claim<'_>) -> Option<Price> {
+        let assumed = || match self.unknown_price {
+            UnknownPrice::Assume(price) if self.is_money_counted(target, claim) => Some(price),
             UnknownPrice::Assume(_) | UnknownPrice::Refuse => None,
         };
-        target.price().or(assumed)
+        target.price().or_else(assumed)
     }
 }
 
-/// What is to be set aside for an attempt.
-fn amount(target: &Target, price: Option<Price>, claim: &Claim) -> Result<NanoUsd, Denied> {
-    let price = price.ok_or(Denied::Unpriced)?;
-    let is_free = price.cost(u64::from(u32::MAX), u64::from(u32::MAX)) == NanoUsd::ZERO;
-    if claim.media > 0 && target.media_tokens.is_none() && !is_free {
-        return Err(Denied::Unmeasured);
+impl From<Unfunded> for Denied {
+    fn from(unfunded: Unfunded) -> Self {
+        match unfunded {
+            Unfunded::Over(over) => Self::OverBudget(over),
+            Unfunded::Short => Self::Short,
+            Unfunded::Shut => Self::LedgerUnavailable,
+        }
     }
-    Ok(worst_case(target, price, claim))
 }
 
-fn worst_case(target: &Target, price: Price, claim: &Claim) -> NanoUsd {
+fn worst_case(target: &Target, price: Price, claim: &Claim<'_>) -> NanoUsd {
     let media = u64::from(claim.media) * u64::from(target.media_tokens.unwrap_or(0));
     let input = u64::from(claim.input_bound.max(claim.input_tokens)) + media;
     price.cost(input, u64::from(claim.max_output_tokens))

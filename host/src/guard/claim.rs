@@ -1,11 +1,14 @@
 //! What a request asks of the guard.
 
+use std::sync::Arc;
+
+use super::payer::Payer;
 use super::turn::Urgency;
 use crate::types::NanoUsd;
 
 /// One attempt a request would like to make, whichever target it goes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Claim {
+pub struct Claim<'a> {
     /// Its input tokens by rule of thumb: what limits reckon with, which learn the true count afterwards.
     pub input_tokens: u32,
     /// The tokens its text cannot exceed: what money is set aside for.
@@ -22,6 +25,8 @@ pub struct Claim {
     pub kind: AttemptKind,
     /// Nothing is ready and the operator allows trying anyway: rests that were assumed are overruled.
     pub emergency: bool,
+    /// Whose budgets the request draws on besides everybody's.
+    pub payer: Option<&'a Arc<Payer>>,
 }
 
 /// What an attempt adds to the load, and which budget of all requests together it draws on.
@@ -36,7 +41,7 @@ pub enum AttemptKind {
     Hedge,
 }
 
-impl Claim {
+impl Claim<'_> {
     /// All tokens it may take.
     pub(super) fn tokens(&self) -> u64 {
         u64::from(self.input_tokens) + u64::from(self.max_output_tokens)

@@ -28,6 +28,12 @@ pub enum Denied {
     /// The request would not fit a budget.
     #[error(transparent)]
     OverBudget(#[from] OverBudget),
+    /// What a ledger has lent to this process of a budget is used up, and more has to be asked for: see [`super::Guard::ask`].
+    #[error("its budget waits for the ledger")]
+    Short,
+    /// The ledger cannot be written, and nothing may be spent that it would not show.
+    #[error("the ledger of what is spent cannot be written")]
+    LedgerUnavailable,
     /// It has no known price while a budget is set.
     #[error("its price is unknown and a budget is set: give the model a price, or set budget.unknown_price")]
     Unpriced,
@@ -77,7 +83,8 @@ impl Denied {
             Self::Probing => Standing::Probing,
             Self::Limited(wait) => Standing::Limited(ms_up(wait)),
             Self::OutOfQuota(wait) => Standing::OutOfQuota(ms_up(wait)),
-            Self::OverBudget(_) | Self::Unpriced | Self::Unmeasured => Standing::OverBudget,
+            Self::Short => Standing::Ready,
+            Self::OverBudget(_) | Self::Unpriced | Self::Unmeasured | Self::LedgerUnavailable => Standing::OverBudget,
             Self::NoRetriesLeft | Self::NoHedgesLeft => Standing::Spent,
             Self::Disabled(_) => Standing::Disabled,
         }
@@ -90,6 +97,8 @@ impl Denied {
             Self::CoolingDown(wait) | Self::Tripped(wait) | Self::Limited(wait) | Self::OutOfQuota(wait) => Some(wait),
             Self::Probing
             | Self::OverBudget(_)
+            | Self::Short
+            | Self::LedgerUnavailable
             | Self::Unpriced
             | Self::Unmeasured
             | Self::NoRetriesLeft
@@ -106,6 +115,8 @@ impl Denied {
             | Self::Limited(_)
             | Self::OutOfQuota(_)
             | Self::OverBudget(_)
+            | Self::Short
+            | Self::LedgerUnavailable
             | Self::Unpriced
             | Self::Unmeasured
             | Self::NoRetriesLeft

@@ -6,18 +6,19 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::Guard;
 use super::budget::Reservation;
 use super::claim::AttemptKind;
+use super::payer::Payer;
 use super::period::{BudgetAlert, Certainty};
 use super::provider::{Book, Provider};
 use super::retry_budget::Drawn;
 use super::shares::{Shares, Used};
 use super::slot::{Role, Turns};
 use super::target::Target;
-use super::{Guard, locked};
-use crate::accounting::About;
+use crate::accounting::{About, Account, Posting, PostingKind};
 use crate::clock::Moment;
-use crate::types::{AlertKind, Effect, Failure, FailureKind, NanoUsd, Price, TargetId, Usage};
+use crate::types::{AlertKind, Effect, Failure, FailureKind, NanoUsd, Price, RequestId, TargetId, Usage};
 
 /// No model answers in so many tokens: a reply that claims them is not believed.
 const MOST_TOKENS: u64 = 100_000_000;
@@ -32,6 +33,8 @@ pub(super) struct Lease {
     pub(super) shares: Shares,
     pub(super) price: Option<Price>,
     pub(super) worst_case: Option<NanoUsd>,
+    pub(super) payer: Option<Arc<Payer>>,
+    /// Gone when it is settled.
     pub(super) reservation: Option<Reservation>,
     pub(super) drawn: Option<(AttemptKind, Drawn)>,
 }
@@ -78,7 +81,9 @@ impl Lease {
 
     /// The attempt was never sent: everything is given back.
     pub(super) fn void(mut self) {
-        self.guard.void_reservation(self.reservation.take());
+        if let Some(reservation) = self.reservation.take() {
+            self.guard.purse.void(reservation);
+        }
         if let Some(drawn) = self.drawn.take() {
             self.guard.give_back(drawn);
         }
@@ -88,14 +93,14 @@ impl Lease {
 
     /// The attempt ended without news of the target.
     pub(super) fn abandon(mut self) -> Settled {
-        let settled = self.post(Bill::WorstCase);
+        let settled = self.post(Bill::WorstCase, 0);
         self.close(Used::Unknown, Moment::START, |book, lease, model| lease.release(book, model));
         settled
     }
 
     /// The attempt was served.
     pub(super) fn serve(mut self, bill: Bill, quota_left: Option<f32>, now: Moment, wall: Timestamp) -> Settled {
-        let settled = self.post(bill);
+        let settled = self.post(bill, 1);
         self.close(bill.used(), now, |book, lease, model| {
             if let Some(slot) = book.slot_mut(model, lease.key) {
                 slot.served(lease.turns, now);
@@ -111,7 +116,7 @@ impl Lease {
 
     /// The attempt failed.
     pub(super) fn fail(mut self, failure: &Failure, bill: Bill, now: Moment, wall: Timestamp) -> Settled {
-        let settled = self.post(bill);
+        let settled = self.post(bill, 0);
         let kind = failure.kind;
         self.close(bill.used(), now, |book, lease, model| {
             if let Some(slot) = book.slot_mut(model, lease.key) {
@@ -193,22 +198,57 @@ impl Lease {
         }
     }
 
-    /// Posts the bill to the budgets.
-    fn post(&mut self, bill: Bill) -> Settled {
+    /// Posts the bill, and the answers it is for, to the budgets and to the ledger.
+    fn post(&mut self, bill: Bill, answers: u32) -> Settled {
         let (cost, charge) = self.charge(bill);
         let certainty = if charge == Charge::Uncertain { Certainty::Uncertain } else { Certainty::Known };
-        let alerts = match (&self.guard.budget, self.reservation.take()) {
-            (Some(budget), Some(reservation)) => {
-                locked(budget).settle(reservation, cost.unwrap_or_default(), certainty)
-            }
-            _ => Vec::new(),
-        };
+        let Some(reservation) = self.reservation.take() else { return Settled { cost, charge, alerts: Vec::new() } };
+        let spent = cost.unwrap_or_default();
+        let guard = Arc::clone(&self.guard);
+        let alerts = guard.purse.settle(reservation, spent, certainty, |day, held| {
+            // What cost nothing and answered nothing has happened to nobody's account.
+            (spent > NanoUsd::ZERO || answers > 0).then(|| self.posting(bill, charge, spent, answers, day, held))?
+        });
         for alert in &alerts {
-            let BudgetAlert { scope, limit, spent } = alert;
-            let message = format!("{spent} of the {scope} budget of {limit} are spent");
+            let BudgetAlert { of, scope, limit, spent } = alert;
+            let message = format!("{spent} of the {of}{scope} budget of {limit} are spent");
             self.guard.raise(AlertKind::Budget, About::Everything, message);
         }
         Settled { cost, charge, alerts }
+    }
+
+    fn posting(
+        &self,
+        bill: Bill,
+        charge: Charge,
+        cost: NanoUsd,
+        answers: u32,
+        day: i32,
+        held: Vec<Arc<Account>>,
+    ) -> Option<Posting> {
+        let (target, _) = self.place()?;
+        let payer = self.payer.as_deref();
+        let usage = match bill {
+            Bill::Counted(usage) => usage,
+            Bill::Nothing | Bill::WorstCase => Usage::default(),
+        };
+        Some(Posting {
+            request: payer.map_or(RequestId(0), |payer| payer.request),
+            route: payer.map_or_else(|| "".into(), |payer| Arc::clone(&payer.route)),
+            target: Arc::clone(&target.name),
+            key: payer.and_then(|payer| payer.key.clone()),
+            labels: payer.map_or_else(|| Arc::from([]), |payer| Arc::clone(&payer.labels)),
+            day,
+            kind: match charge {
+                Charge::Exact => PostingKind::Exact,
+                Charge::Uncertain => PostingKind::Uncertain,
+                Charge::Overrun => PostingKind::Overrun,
+            },
+            cost,
+            usage,
+            answers,
+            held,
+        })
     }
 
     fn charge(&self, bill: Bill) -> (Option<NanoUsd>, Charge) {

@@ -24,8 +24,12 @@ mod limits;
 mod window;
 mod pace;
 mod span;
+mod payer;
+mod purse;
 mod budget;
+mod scope_book;
 mod period;
+mod slice;
 mod retry_budget;
 mod health;
 mod preference;
@@ -44,21 +48,24 @@ pub use denied::{Denied, Disabled};
 pub use lease::{Charge, Settled};
 #[cfg(feature = "gateway")]
 pub(crate) use limits::{Allowance, Share};
-pub use period::{BudgetAlert, BudgetScope, BudgetStatus, OverBudget};
+pub use payer::Payer;
+pub use period::{BudgetAlert, BudgetScope, BudgetStatus, OverBudget, Whose};
 pub use permit::{InFlight, Permit};
 pub use place::{NoPlace, Place};
 pub use status::{HealthStatus, KeyStatus, ModelStatus, ProviderState, ProviderStatus, Verdict};
 pub use target::{Target, targets};
 
-use self::budget::{Budget, Reservation};
+use self::budget::Budget;
 use self::preference::Preference;
 use self::provider::Provider;
+use self::purse::Purse;
 use self::retry_budget::RetryBudget;
+use self::scope_book::ScopeId;
 use self::slot::Slot;
-use crate::accounting::{About, Alarm};
+use crate::accounting::{About, Alarm, Scope, Treasury};
 use crate::clock::Moment;
 use crate::config::{Config, UnknownPrice};
-use crate::types::{AlertKind, FailureKind, TargetId};
+use crate::types::{AlertKind, FailureKind, KeyAccount, RequestId, TargetId};
 
 /// Breakers, cooldowns, limits, budgets and preferences of one configuration. Shared by all requests.
 #[derive(Debug)]
@@ -66,7 +73,10 @@ pub struct Guard {
     targets: Vec<Target>,
     providers: Vec<Arc<Provider>>,
     routes: Vec<String>,
-    budget: Option<Arc<Mutex<Budget>>>,
+    /// Shared with the guards before and after this one, so that what is spent outlives a changed configuration.
+    purse: Arc<Purse>,
+    /// The budget of each provider, where it has one of its own.
+    provider_budgets: Vec<Option<ScopeId>>,
     retries: Mutex<RetryBudget>,
     hedges: Mutex<RetryBudget>,
     preference: Mutex<Preference>,
@@ -82,12 +92,14 @@ impl Guard {
         let targets = targets(config);
         let embedding_routes: IndexSet<String> = targets.iter().filter_map(Target::embedding_route).collect();
         let routes: Vec<String> = config.routes.keys().cloned().chain(embedding_routes).collect();
+        let budget = Budget::of(config);
         Self {
             targets,
             providers: providers.collect(),
+            provider_budgets: config.providers.keys().map(|name| budget.provider(name)).collect(),
+            purse: Arc::new(Purse::new(budget)),
             preference: Mutex::new(Preference::new(routes.len())),
             routes,
-            budget: Budget::new(&config.budget).map(|budget| Arc::new(Mutex::new(budget))),
             retries: Mutex::new(RetryBudget::new(config.retries.ratio, config.retries.floor)),
             hedges: Mutex::new(RetryBudget::new(config.retries.hedges, 0)),
             unknown_price: config.budget.unknown_price,
@@ -98,8 +110,31 @@ impl Guard {
     /// Has alerts raised somewhere.
     #[must_use]
     pub fn with_alarm(mut self, alarm: Arc<Alarm>) -> Self {
+        self.purse.report_to(Arc::clone(&alarm));
         self.alarm = Some(alarm);
         self
+    }
+
+    /// Has the money of all budgets lent by a ledger, which enters what is spent: it outlives the process, and the limits hold
+    /// for all processes that share it. Waits until the ledger has told how the accounts stand.
+    #[must_use]
+    pub fn with_treasury(self, treasury: Arc<dyn Treasury>, wall: Timestamp) -> Self {
+        self.purse.lend_from(treasury, wall);
+        self
+    }
+
+    /// Whose budgets a request draws on: looked up once, when it begins.
+    #[must_use]
+    pub fn payer(
+        &self,
+        request: RequestId,
+        route: &Arc<str>,
+        key: Option<&KeyAccount>,
+        labels: &Arc<[(String, String)]>,
+    ) -> Arc<Payer> {
+        let scopes = self.purse.budget().scopes(route, key, labels);
+        let (route, labels, key) = (Arc::clone(route), Arc::clone(labels), key.map(|key| Arc::clone(&key.name)));
+        Arc::new(Payer { request, route, key, labels, scopes })
     }
 
     /// All targets, each at its id's place.
@@ -221,7 +256,19 @@ impl Guard {
     /// How the daily and the monthly budget stand, where they are set.
     #[must_use]
     pub fn budgets(&self, wall: Timestamp) -> Vec<BudgetStatus> {
-        self.budget.as_ref().map(|budget| locked(budget).status(wall)).unwrap_or_default()
+        self.purse.budget().status(wall)
+    }
+
+    /// How the budgets of routes, providers, keys and labels stand.
+    #[must_use]
+    pub fn scoped_budgets(&self, wall: Timestamp) -> Vec<(Scope, BudgetStatus)> {
+        self.purse.budget().scoped_status(wall)
+    }
+
+    /// Why nothing may be spent, where the ledger cannot be written.
+    #[must_use]
+    pub fn ledger_fault(&self) -> Option<Arc<str>> {
+        self.purse.fault()
     }
 
     fn raise(&self, kind: AlertKind, about: About<'_>, message: String) {
@@ -237,12 +284,6 @@ impl Guard {
 
     fn route(&self, name: &str) -> Option<usize> {
         self.routes.iter().position(|route| route == name)
-    }
-
-    fn void_reservation(&self, reservation: Option<Reservation>) {
-        if let (Some(budget), Some(reservation)) = (&self.budget, reservation) {
-            locked(budget).void(reservation);
-        }
     }
 }
 

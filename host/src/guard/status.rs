@@ -195,6 +195,8 @@ impl ProviderState {
             Err(
                 Denied::Limited(_)
                 | Denied::OverBudget(_)
+                | Denied::Short
+                | Denied::LedgerUnavailable
                 | Denied::Unpriced
                 | Denied::Unmeasured
                 | Denied::NoRetriesLeft

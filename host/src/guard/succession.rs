@@ -26,11 +26,12 @@ impl Guard {
                 new.inherit(before);
             }
         }
-        if let (Some(new), Some(before)) = (&self.budget, &old.budget) {
-            let limits = locked(new).clone();
-            locked(before).take_limits(&limits);
-            self.budget = Some(Arc::clone(before));
-        }
+        let limits = self.purse.budget().clone();
+        self.purse = Arc::clone(&old.purse);
+        let mut budget = old.purse.budget();
+        budget.take_limits(&limits);
+        self.provider_budgets = self.providers.iter().map(|provider| budget.provider(&provider.name)).collect();
+        drop(budget);
         self.inherit_preference(old);
         self
     }
@@ -109,6 +110,7 @@ mod tests {
     use super::*;
     use crate::clock::Moment;
     use crate::config::{BudgetConfig, Config, ProviderConfig};
+    use crate::guard::payer::Spender;
     use crate::guard::{Claim, ProviderState};
     use crate::types::{FailureKind, NanoUsd};
 
@@ -202,12 +204,15 @@ mod tests {
             Config { budget: BudgetConfig { daily, ..BudgetConfig::default() }, ..config(&[("a", provider())]) }
         };
         let old = Guard::new(&budget(5));
-        let spent = locked(old.budget.as_ref().unwrap()).reserve(NanoUsd::DOLLAR, NanoUsd::ZERO, WALL).unwrap();
+        let spender = Spender::default();
+        let spent = old.purse.budget().reserve(spender, NanoUsd::DOLLAR, NanoUsd::ZERO, WALL).unwrap();
 
         let new = Guard::new(&budget(9)).succeeding(&old);
-        old.void_reservation(Some(spent));
+        let reserved = new.budgets(WALL)[0].reserved;
+        old.purse.void(spent);
 
         let status = new.budgets(WALL)[0];
+        assert_eq!(reserved, NanoUsd::DOLLAR);
         assert_eq!((status.limit, status.reserved), (NanoUsd::from_nanos(9_000_000_000), NanoUsd::ZERO));
     }
 

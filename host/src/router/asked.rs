@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::types::{ChatRequest, EmbeddingRequest, Needs, Purse, TraceParent};
+use crate::types::{ChatRequest, EmbeddingRequest, KeyAccount, Needs, Purse, TraceParent};
 
 use super::Router;
 use super::eligibility::output_bound;
@@ -31,6 +31,14 @@ impl Asked {
         match self {
             Self::Chat(request) => request.parent,
             Self::Embeddings(request) => request.parent,
+        }
+    }
+
+    /// The gateway's key it came with.
+    pub(super) fn key(&self) -> Option<&KeyAccount> {
+        match self {
+            Self::Chat(request) => request.key.as_ref(),
+            Self::Embeddings(request) => request.key.as_ref(),
         }
     }
 

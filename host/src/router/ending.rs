@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::guard::AttemptKind;
+use crate::guard::{AttemptKind, Denied};
 use crate::types::{AlertKind, Failure, NanoUsd, Outcome, Standing, State, TargetName, Usage};
 
 use super::RouteError;
@@ -34,7 +34,14 @@ impl Journey {
         if !attempts.is_empty() {
             return RouteError::AllFailed { id, attempts, retry_after };
         }
-        if let Some(reason) = self.over_budget(&states) {
+        if let Some(denied) = self.over_budget(&states) {
+            if self.is_ledger_late || denied == Denied::LedgerUnavailable {
+                let fault = self.router.guard.ledger_fault();
+                let reason =
+                    fault.map_or_else(|| "the ledger does not answer in time".to_owned(), |why| why.to_string());
+                return RouteError::LedgerUnavailable { id, reason, attempts };
+            }
+            let reason = denied.to_string();
             let estimated = states.iter().filter_map(|state| state.estimated_cost).min();
             return RouteError::BudgetExceeded { id, reason, estimated, attempts };
         }
@@ -70,7 +77,7 @@ impl Journey {
     }
 
     /// Why the budget stands in the way, where it does and nothing else could serve.
-    fn over_budget(&self, states: &[State]) -> Option<String> {
+    fn over_budget(&self, states: &[State]) -> Option<Denied> {
         if states.iter().any(|state| matches!(state.standing, Standing::Ready | Standing::Probing)) {
             return None;
         }
@@ -91,18 +98,13 @@ impl Journey {
                 let what = self.eligibility.shortfall(index).unwrap_or("its context window is too small");
                 format!("cannot serve this request: {what}")
             }
-            other => self.denial(seat).unwrap_or_else(|| other.name().to_owned()),
+            other => self.denial(seat).map_or_else(|| other.name().to_owned(), |denied| denied.to_string()),
         }
     }
 
     /// The guard's own words for not admitting the request; `None` where it would.
-    fn denial(&self, seat: &Seat) -> Option<String> {
+    fn denial(&self, seat: &Seat) -> Option<Denied> {
         let (now, wall) = (self.router.clock.now(), self.router.clock.wall());
-        let denied = self
-            .router
-            .guard
-            .admit(seat.target, &self.claim(seat, AttemptKind::Plain, NanoUsd::ZERO), now, wall)
-            .err()?;
-        Some(denied.to_string())
+        self.router.guard.admit(seat.target, &self.claim(seat, AttemptKind::Plain, NanoUsd::ZERO), now, wall).err()
     }
 }

@@ -91,6 +91,16 @@ pub enum RouteError {
         /// Every attempt made before, oldest first.
         attempts: Vec<AttemptRecord>,
     },
+    /// A budget is set, and what is spent could not be entered into the ledger: nothing was sent that costs anything.
+    #[error("nothing may be spent at the moment: {reason}")]
+    LedgerUnavailable {
+        /// The request.
+        id: RequestId,
+        /// What is wrong with the ledger.
+        reason: String,
+        /// Every attempt made before, oldest first.
+        attempts: Vec<AttemptRecord>,
+    },
 }
 
 /// What a model was wanted for.
@@ -110,7 +120,8 @@ impl RouteError {
             Self::Rejected { attempts, .. }
             | Self::AllFailed { attempts, .. }
             | Self::DeadlineExceeded { attempts, .. }
-            | Self::BudgetExceeded { attempts, .. } => attempts,
+            | Self::BudgetExceeded { attempts, .. }
+            | Self::LedgerUnavailable { attempts, .. } => attempts,
             Self::UnknownModel { .. }
             | Self::UnknownProvider { .. }
             | Self::UnknownPurpose { .. }
@@ -126,7 +137,8 @@ impl RouteError {
             | Self::AllFailed { id, .. }
             | Self::Unavailable { id, .. }
             | Self::DeadlineExceeded { id, .. }
-            | Self::BudgetExceeded { id, .. } => Some(*id),
+            | Self::BudgetExceeded { id, .. }
+            | Self::LedgerUnavailable { id, .. } => Some(*id),
             Self::UnknownModel { .. } | Self::UnknownProvider { .. } | Self::UnknownPurpose { .. } => None,
         }
     }
@@ -141,6 +153,7 @@ impl RouteError {
             Self::Unavailable { .. } => Some(ErrorKind::NoProviderAvailable),
             Self::DeadlineExceeded { .. } => Some(ErrorKind::DeadlineExceeded),
             Self::BudgetExceeded { .. } => Some(ErrorKind::BudgetExceeded),
+            Self::LedgerUnavailable { .. } => Some(ErrorKind::LedgerUnavailable),
         }
     }
 

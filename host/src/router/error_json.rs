@@ -21,7 +21,8 @@ impl RouteError {
             | Self::AllFailed { .. }
             | Self::Unavailable { .. }
             | Self::DeadlineExceeded { .. }
-            | Self::BudgetExceeded { .. } => self.to_string(),
+            | Self::BudgetExceeded { .. }
+            | Self::LedgerUnavailable { .. } => self.to_string(),
         };
         let mut error = json!({"message": message, "type": kind, "code": code, "param": param, "attempts": attempts});
         if let (Some(id), Value::Object(fields)) = (self.id(), &mut error) {
@@ -71,6 +72,7 @@ fn words(error: &RouteError) -> Words {
         RouteError::Unavailable { .. } => Words::new("provider_error", "no_provider_available"),
         RouteError::DeadlineExceeded { .. } => Words::new("provider_error", "deadline_exceeded"),
         RouteError::BudgetExceeded { .. } => Words::new("budget_error", "budget_exceeded"),
+        RouteError::LedgerUnavailable { .. } => Words::new("server_error", "ledger_unavailable"),
     }
 }
 

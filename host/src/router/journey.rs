@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+
 use crate::accounting::About;
 use crate::clock::{Moment, whole_ms};
-use crate::guard::{AttemptKind, Claim, Denied, Place};
+use crate::guard::{AttemptKind, Claim, Denied, Payer, Place};
 use crate::types::{
     Again, AlertKind, Ask, AttemptPlan, CandidateRecord, Elsewhere, Event, Failure, FailureKind, NanoUsd, Needs,
     PastAttempt, Standing, Verdict,
@@ -27,6 +29,9 @@ use super::{RouteError, Router};
 /// Requests that waited for the same probe are let go over this long, so that a recovery is not greeted by a herd.
 const SPREAD_AFTER_PROBE: Duration = Duration::from_millis(600);
 
+/// How long a request waits for the ledger at most.
+const LONGEST_REFILL: Duration = Duration::from_secs(5);
+
 /// One request on its way.
 pub(super) struct Journey {
     pub(super) router: Arc<Router>,
@@ -37,6 +42,10 @@ pub(super) struct Journey {
     pub(super) deadline: Moment,
     pub(super) needs: Needs,
     pub(super) labels: Arc<[(String, String)]>,
+    /// Whose budgets it draws on.
+    pub(super) payer: Arc<Payer>,
+    /// The ledger has not answered in time: nothing that costs anything is tried any more.
+    pub(super) is_ledger_late: bool,
     pub(super) sequence: u64,
     pub(super) began: Moment,
     pub(super) eligibility: Eligibility,
@@ -77,9 +86,13 @@ impl Journey {
         let roster = route.roster.iter().map(|seat| &seat.roster).zip(shortfalls);
         let eligibility = Eligibility::new(roster, &needs, choice.named);
         let began = router.clock.now();
+        let labels: Arc<[(String, String)]> = asked.labels().into();
+        let payer = router.guard.payer(story.id(), &route.name, asked.key(), &labels);
         Self {
             deadline: began + asked.deadline().unwrap_or(route.deadline),
-            labels: asked.labels().into(),
+            labels,
+            payer,
+            is_ledger_late: false,
             note: Vec::new(),
             past: Vec::new(),
             spent: NanoUsd::ZERO,
@@ -183,7 +196,7 @@ impl Journey {
     }
 
     /// What the attempt asks of the guard.
-    pub(super) fn claim_of_attempt<R>(&self, plan: &AttemptPlan, seat: &Seat, legs: &Legs<R>) -> Claim {
+    pub(super) fn claim_of_attempt<R>(&self, plan: &AttemptPlan, seat: &Seat, legs: &Legs<R>) -> Claim<'_> {
         let last = self.last_failure_at(plan);
         // The same request with another account's key is no retry.
         let fresh_key = || self.router.endpoint(seat).is_some_and(|endpoint| self.has_fresh_key(endpoint));
@@ -198,6 +211,30 @@ impl Journey {
 
     fn last_failure_at(&self, plan: &AttemptPlan) -> Option<FailureKind> {
         self.past.iter().rfind(|past| past.target == plan.target).map(|past| past.failure)
+    }
+
+    /// Waits until the ledger has lent what a target's budgets lack, or refused it, for a while at most.
+    pub(super) async fn refill(&mut self, plan: &AttemptPlan) {
+        let Some(seat) = self.seat(plan) else { return };
+        let router = Arc::clone(&self.router);
+        let until = (router.clock.now() + LONGEST_REFILL).min(self.deadline);
+        let Some(asked) = self.ask_ledger(&seat) else { return };
+        tokio::select! {
+            // An error says that the ledger cannot be written, which the guard knows by then.
+            _ = asked => {}
+            () = router.clock.sleep_until(until) => self.is_ledger_late = true,
+        }
+    }
+
+    /// The seat of a plan's target.
+    pub(super) fn seat(&self, plan: &AttemptPlan) -> Option<Seat> {
+        self.route.roster.get(plan.target as usize).cloned()
+    }
+
+    /// Asks the ledger for what a target's budgets lack.
+    pub(super) fn ask_ledger(&self, seat: &Seat) -> Option<oneshot::Receiver<()>> {
+        let claim = self.claim(seat, AttemptKind::Plain, NanoUsd::ZERO);
+        self.router.guard.ask(seat.target, &claim, self.router.clock.wall())
     }
 
     /// Tells why an attempt is not made, and waits where the strategy chose to wait for another request's probe.

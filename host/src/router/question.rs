@@ -61,6 +61,8 @@ impl Journey {
                     state.standing = standing;
                 } else if forced.is_some_and(|provider| provider != &*seat.name.provider) {
                     state.standing = Standing::Disabled;
+                } else if self.is_ledger_late && state.estimated_cost != Some(NanoUsd::ZERO) {
+                    state.standing = Standing::OverBudget;
                 }
                 state
             })
@@ -115,7 +117,7 @@ impl Journey {
 
     /// What the request asks of the guard at a seat. What attempts under way cost at most counts as spent by the request:
     /// nobody can get it back.
-    pub(super) fn claim(&self, seat: &Seat, kind: AttemptKind, under_way: NanoUsd) -> Claim {
+    pub(super) fn claim(&self, seat: &Seat, kind: AttemptKind, under_way: NanoUsd) -> Claim<'_> {
         // What the caller has of an answer that broke off is sent along.
         let sent = self.sent.as_ref().map_or(0, |sent| u32::try_from(sent.size()).unwrap_or(u32::MAX));
         Claim {
@@ -127,6 +129,7 @@ impl Journey {
             spent: self.spent.saturating_add(under_way),
             kind,
             emergency: self.emergency,
+            payer: Some(&self.payer),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::cache::Claim;
+use crate::guard::Denied;
 use crate::provider::Completion;
 use crate::types::{AttemptPlan, NanoUsd, Standing, Usage, Verdict};
 
@@ -11,6 +12,7 @@ use super::answer::Answer;
 use super::attempt::Shape;
 use super::journey::Journey;
 use super::legs::{Legs, Next};
+use super::refused::Refused;
 use super::served::Served;
 
 impl Journey {
@@ -44,7 +46,12 @@ impl Journey {
     /// Starts the only attempt under way, after the wait it was given, or when its turn has come. `shown` is how the target
     /// stood when the strategy chose it.
     async fn start<S: Shape>(&mut self, plan: &AttemptPlan, shown: Option<Standing>, legs: &mut Legs<S::Received>) {
-        match self.leave_in_turn(plan, shown, legs).await {
+        let mut admitted = self.leave_in_turn(plan, shown, legs).await;
+        while !self.is_ledger_late && matches!(admitted, Err(Refused::Guard(Denied::Short))) {
+            self.refill(plan).await;
+            admitted = self.admit(plan, legs, None);
+        }
+        match admitted {
             Ok(leave) => self.set_out::<S>(plan, leave, legs),
             Err(refused) => self.refused(plan, &refused).await,
         }
@@ -55,6 +62,10 @@ impl Journey {
         match self.admit(plan, legs, None) {
             Ok(leave) => self.set_out::<S>(plan, leave, legs),
             Err(refused) => {
+                // What is lent of a budget is used up: more is there for the next request.
+                if let (Refused::Guard(Denied::Short), Some(seat)) = (&refused, self.seat(plan)) {
+                    drop(self.ask_ledger(&seat));
+                }
                 self.tell_refused(plan, &refused);
                 legs.hold();
             }

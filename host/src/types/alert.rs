@@ -15,6 +15,8 @@ pub enum AlertKind {
     Recovered,
     /// A budget has reached the share at which the operator wants to know.
     Budget,
+    /// The ledger of what is spent cannot be written, or is damaged: nothing may be spent that a budget limits.
+    LedgerUnavailable,
     /// A provider has rejected a key, which is not used any more.
     KeyRejected,
     /// A provider does not know a model, which is not asked any more.
@@ -33,6 +35,7 @@ impl AlertKind {
             Self::EveryProviderDown => "every-provider-down",
             Self::Recovered => "recovered",
             Self::Budget => "budget",
+            Self::LedgerUnavailable => "ledger-unavailable",
             Self::KeyRejected => "key-rejected",
             Self::ModelUnknown => "model-unknown",
             Self::StrategyQuarantined => "strategy-quarantined",

@@ -7,7 +7,7 @@ use serde_json::value::RawValue;
 
 use super::embedding_input::InputSize;
 use super::fields::{Apart, Fields, raw, read, take_apart};
-use super::{Needs, ParseRequestError, TraceParent};
+use super::{KeyAccount, Needs, ParseRequestError, TraceParent};
 
 /// A request for embeddings in OpenAI's shape. Fields that Backstop does not know travel to the provider as they came.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub struct EmbeddingRequest {
     pub deadline: Option<Duration>,
     /// The span of the caller's own trace that the request belongs to.
     pub parent: Option<TraceParent>,
+    /// The gateway's key it came with, and what may be spent with it.
+    pub key: Option<KeyAccount>,
 }
 
 impl EmbeddingRequest {
@@ -117,7 +119,17 @@ impl EmbeddingRequest {
             let expected = "a text, a list of texts, a list of tokens or a list of such lists, and not empty";
             return Err(ParseRequestError::WrongType { field: "input", expected });
         };
-        Ok(Self { input, size, fields, model, provider: None, labels: Vec::new(), deadline: None, parent: None })
+        Ok(Self {
+            input,
+            size,
+            fields,
+            model,
+            provider: None,
+            labels: Vec::new(),
+            deadline: None,
+            parent: None,
+            key: None,
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod money;
 mod usage;
+mod key_account;
 mod target;
 mod failure;
 mod decision;
@@ -25,6 +26,7 @@ pub use embedding_request::EmbeddingRequest;
 pub use event::{Event, Observer};
 pub use failure::{Again, Effect, Elsewhere, Failure, FailureKind};
 pub use fields::Fields;
+pub use key_account::KeyAccount;
 pub use money::{LongInput, NanoUsd, ParseMoneyError, Price, Rates};
 pub use purse::Purse;
 pub use record::{AttemptEnd, AttemptRecord, CandidateRecord, ErrorKind, Outcome, RequestId, RequestRecord};

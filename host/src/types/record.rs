@@ -168,6 +168,8 @@ pub enum ErrorKind {
     DeadlineExceeded,
     /// It would have broken a budget.
     BudgetExceeded,
+    /// What is spent could not be entered into the ledger.
+    LedgerUnavailable,
     /// The answer broke off, and nobody went on with it.
     StreamInterrupted,
 }
@@ -182,6 +184,7 @@ impl ErrorKind {
             Self::NoProviderAvailable => "no_provider_available",
             Self::DeadlineExceeded => "deadline_exceeded",
             Self::BudgetExceeded => "budget_exceeded",
+            Self::LedgerUnavailable => "ledger_unavailable",
             Self::StreamInterrupted => "stream_interrupted",
         }
     }
@@ -191,7 +194,7 @@ impl ErrorKind {
     pub fn is_outage(self) -> bool {
         match self {
             Self::AllProvidersFailed | Self::NoProviderAvailable | Self::DeadlineExceeded => true,
-            Self::Rejected | Self::BudgetExceeded | Self::StreamInterrupted => false,
+            Self::Rejected | Self::BudgetExceeded | Self::LedgerUnavailable | Self::StreamInterrupted => false,
         }
     }
 }

@@ -11,7 +11,7 @@ use thiserror::Error;
 use super::chat_input::ChatInput;
 use super::fields::{Apart, Fields, raw, read, take_apart};
 use super::unsaid::Unsaid;
-use super::{Purse, TraceParent};
+use super::{KeyAccount, Purse, TraceParent};
 
 /// The answers a request may ask for at once: OpenAI's own bound.
 const MOST_ANSWERS: u32 = 128;
@@ -43,6 +43,8 @@ pub struct ChatRequest {
     pub cache: CacheWish,
     /// What the request may cost in all its attempts, and has cost; who keeps the other half of it can read that.
     pub purse: Option<Arc<Purse>>,
+    /// The gateway's key it came with, and what may be spent with it.
+    pub key: Option<KeyAccount>,
     /// What the caller said in Anthropic's protocol, where it was that, and OpenAI's has no word for.
     pub(crate) unsaid: Option<Box<Unsaid>>,
 }
@@ -134,6 +136,7 @@ impl ChatRequest {
             tenant: None,
             cache: CacheWish::Use,
             purse: None,
+            key: None,
             unsaid: None,
         }
     }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use rusqlite::ErrorCode;
 use thiserror::Error;
 
+use crate::accounting::ledger::LedgerError;
+
 /// The store cannot be opened, read or written.
 #[derive(Debug, Error)]
 pub enum StoreError {
@@ -49,6 +51,9 @@ pub enum StoreError {
         /// SQLite's own words.
         source: rusqlite::Error,
     },
+    /// The ledger beside it cannot be used.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
     /// A record in it is damaged.
     #[error("a record in the store {} cannot be read: {source}", .path.display())]
     Record {

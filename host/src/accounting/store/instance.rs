@@ -56,13 +56,15 @@ impl Instance {
     }
 }
 
-fn lock_of(path: &Path, id: i64) -> PathBuf {
+/// The lock file of a process that writes to a file.
+pub(in crate::accounting) fn lock_of(path: &Path, id: i64) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(format!("-{id}.lock"));
     PathBuf::from(name)
 }
 
-fn locked(path: &Path) -> std::io::Result<File> {
+/// Makes a lock file and holds its lock.
+pub(in crate::accounting) fn locked(path: &Path) -> std::io::Result<File> {
     let file = File::create(path)?;
     file.try_lock().map_err(|error| match error {
         TryLockError::Error(error) => error,
@@ -72,7 +74,7 @@ fn locked(path: &Path) -> std::io::Result<File> {
 }
 
 /// Whether nobody holds the lock. Where that cannot be told, somebody may.
-fn is_dead(lock: &Path) -> bool {
+pub(in crate::accounting) fn is_dead(lock: &Path) -> bool {
     match File::open(lock) {
         Ok(file) => file.try_lock().is_ok(),
         Err(error) => error.kind() == std::io::ErrorKind::NotFound,

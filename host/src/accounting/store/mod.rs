@@ -5,7 +5,7 @@
 
 mod error;
 mod schema;
-mod instance;
+pub(in crate::accounting) mod instance;
 mod batch;
 mod writer;
 mod reader;

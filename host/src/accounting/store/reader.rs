@@ -1,13 +1,14 @@
-//! Reads the store: one request's story, lists of requests, spend.
+//! Reads the store: one request's story, lists of requests, and what the ledger beside it has of costs.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension, Row};
 
 use crate::accounting::CostLine;
-use crate::types::{NanoUsd, Outcome, RequestId, RequestRecord, Usage};
+use crate::accounting::ledger::{CostSum, CostsBy, ExportedEntry, LedgerError, LedgerReader};
+use crate::types::{Outcome, RequestId, RequestRecord};
 
 use super::error::StoreError;
 use super::schema;
@@ -67,30 +68,53 @@ impl Reader {
         rows.into_iter().map(|texts| self.read(texts)).collect()
     }
 
-    /// What was spent since a day, by day, provider and model.
+    /// What was spent since a day, by day, provider and model: as the ledger beside the store has it.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// When the ledger cannot be read.
     pub fn costs(&self, since: Date) -> Result<Vec<CostLine>, StoreError> {
-        let query = "
-            SELECT day, provider, model, answers, input, output, cache_read, cache_creation, reasoning, cost
-            FROM spend WHERE day >= ?1 ORDER BY day, provider, model";
-        let rows = || {
-            let mut query = self.connection.prepare_cached(query)?;
-            let rows = query.query_map([since.to_string()], line)?;
-            rows.collect::<rusqlite::Result<Vec<_>>>()
-        };
-        rows().map_err(|source| StoreError::of(&self.path, source))
+        match LedgerReader::open(&self.path) {
+            Ok(ledger) => Ok(ledger.lines(since)?),
+            // Nothing was spent yet.
+            Err(LedgerError::Absent { .. }) => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        }
     }
 
-    /// Forgets what was spent, at one provider or at all of them.
+    /// What was spent since a day, added up by something.
     ///
     /// # Errors
-    /// When the file cannot be written.
-    pub fn reset_costs(&self, provider: Option<&str>) -> Result<(), StoreError> {
-        let remove = "DELETE FROM spend WHERE ?1 IS NULL OR provider = ?1";
-        let removed = self.connection.execute(remove, [provider]);
-        removed.map(|_| ()).map_err(|source| StoreError::of(&self.path, source))
+    /// When the ledger cannot be read.
+    pub fn cost_sums(&self, since: Date, by: CostsBy) -> Result<Vec<CostSum>, StoreError> {
+        match LedgerReader::open(&self.path) {
+            Ok(ledger) => Ok(ledger.sums(since, by)?),
+            Err(LedgerError::Absent { .. }) => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Entries of the ledger since a day and after one of them, so many at most.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn cost_entries(&self, since: Date, after: i64, limit: u32) -> Result<Vec<ExportedEntry>, StoreError> {
+        match LedgerReader::open(&self.path) {
+            Ok(ledger) => Ok(ledger.entries(since, after, limit)?),
+            Err(LedgerError::Absent { .. }) => Ok(Vec::new()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Counts costs anew from now on, at one provider or at all of them.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub fn reset_costs(&self, provider: Option<&str>, now: Timestamp) -> Result<(), StoreError> {
+        match LedgerReader::open(&self.path) {
+            Ok(ledger) => Ok(ledger.reset(provider, now)?),
+            Err(LedgerError::Absent { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
     }
 
     fn read(&self, (outcome, text): (String, String)) -> Result<RequestRecord, StoreError> {
@@ -103,26 +127,4 @@ impl Reader {
 
 fn texts(row: &Row<'_>) -> rusqlite::Result<(String, String)> {
     Ok((row.get(0)?, row.get(1)?))
-}
-
-fn line(row: &Row<'_>) -> rusqlite::Result<CostLine> {
-    let text = |place| row.get::<_, String>(place);
-    let count = |place| row.get::<_, i64>(place).map(|count| u64::try_from(count).unwrap_or(0));
-    let day = text(0)?.parse().map_err(|error: jiff::Error| {
-        rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, error.into())
-    })?;
-    Ok(CostLine {
-        day,
-        provider: Arc::from(text(1)?),
-        model: Arc::from(text(2)?),
-        answers: count(3)?,
-        usage: Usage {
-            input: count(4)?,
-            output: count(5)?,
-            cache_read: count(6)?,
-            cache_creation: count(7)?,
-            reasoning: count(8)?,
-        },
-        cost: NanoUsd::from_nanos(count(9)?),
-    })
 }

@@ -24,19 +24,6 @@ const TABLES: &str = "
         outcome  TEXT NOT NULL,
         record   TEXT NOT NULL                  -- the whole story, as JSON
     ) STRICT;
-    CREATE TABLE spend (
-        day            TEXT NOT NULL,           -- in UTC
-        provider       TEXT NOT NULL,
-        model          TEXT NOT NULL,
-        answers        INTEGER NOT NULL CHECK (answers >= 0),
-        input          INTEGER NOT NULL CHECK (input >= 0),
-        output         INTEGER NOT NULL CHECK (output >= 0),
-        cache_read     INTEGER NOT NULL CHECK (cache_read >= 0),
-        cache_creation INTEGER NOT NULL CHECK (cache_creation >= 0),
-        reasoning      INTEGER NOT NULL CHECK (reasoning >= 0),
-        cost           INTEGER NOT NULL CHECK (cost >= 0),   -- nano-dollars
-        PRIMARY KEY (day, provider, model)
-    ) STRICT, WITHOUT ROWID;
     CREATE TABLE instances (id INTEGER PRIMARY KEY) STRICT;
 ";
 

@@ -1,7 +1,6 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use jiff::civil::date;
 use tempfile::TempDir;
 
 use super::*;
@@ -88,30 +87,6 @@ fn tells_the_latest_page_by_page_and_by_how_they_ended() {
     let failed = page(Page { limit: 2, before: None, outcome: Some(Outcome::Failed) });
 
     assert_eq!((first, second, failed), (vec![6, 5, 4, 3], vec![2, 1], vec![5, 3]));
-}
-
-#[test]
-fn adds_up_what_answers_cost() {
-    let folder = TempDir::new().unwrap();
-    let path = folder.path().join("store.db");
-    for _ in 0..2 {
-        let store = Store::open(&path, KEEP).unwrap();
-        (0..3).for_each(|_| ended(&store, record(fastrand::u128(..), Outcome::Served)));
-        ended(&store, record(fastrand::u128(..), Outcome::Failed));
-    }
-
-    let reader = Reader::open(&path).unwrap();
-    let lines = reader.costs(date(2026, 1, 1)).unwrap();
-    reader.reset_costs(Some("other")).unwrap();
-    let kept = reader.costs(date(2026, 1, 1)).unwrap();
-    reader.reset_costs(Some("beta")).unwrap();
-
-    let usage = Usage { input: 60, output: 42, ..Usage::default() };
-    let [line] = &lines[..] else { panic!("{lines:?}") };
-    assert_eq!((&*line.provider, &*line.model, line.day), ("beta", "m", date(2026, 9, 21)));
-    assert_eq!((line.answers, line.usage, line.cost), (6, usage, NanoUsd::from_nanos(132_000)));
-    assert_eq!(kept, lines);
-    assert_eq!(reader.costs(date(2026, 1, 1)).unwrap(), []);
 }
 
 #[test]

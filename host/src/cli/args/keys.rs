@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use backstop::types::NanoUsd;
 use clap::{Args, Subcommand};
 
 use super::ReportArgs;
-use super::value::{label, lifetime};
+use super::value::{dollars, label, lifetime};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -64,6 +65,14 @@ pub(crate) struct CreateKeyArgs {
     /// Requests at once.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) concurrent: Option<u32>,
+
+    /// Dollars that may be spent with it in one day, such as `5` or `0.50`.
+    #[arg(long, value_name = "USD", value_parser = dollars)]
+    pub(crate) daily_usd: Option<NanoUsd>,
+
+    /// Dollars that may be spent with it in one month.
+    #[arg(long, value_name = "USD", value_parser = dollars)]
+    pub(crate) monthly_usd: Option<NanoUsd>,
 
     /// A label of each of its requests, such as `team=search`; may be given several times.
     #[arg(long = "label", value_name = "NAME=TEXT", value_parser = label)]

@@ -25,7 +25,7 @@ pub(crate) use batch::BatchArgs;
 pub(crate) use bench::BenchArgs;
 pub(crate) use chat::ChatArgs;
 pub(crate) use config::{ConfigCommand, InitArgs};
-pub(crate) use costs::{CostsArgs, CostsCommand};
+pub(crate) use costs::{CostsArgs, CostsCommand, Format as CostsFormat};
 pub(crate) use keys::{CreateKeyArgs, KeyArgs, KeysCommand};
 pub(crate) use report::{DemoArgs, DoctorArgs, ReportArgs};
 pub(crate) use retry::RetryArgs;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use backstop::config::LogFormat;
-use backstop::types::{NanoUsd, ParseMoneyError};
+use backstop::types::NanoUsd;
 use jiff::SignedDuration;
 
 /// The longest wait that can be asked for: an hour.
@@ -36,9 +36,13 @@ pub(super) fn lifetime(text: &str) -> Result<Duration, String> {
     }
 }
 
-/// Reads an amount of US dollars, such as `5.00`.
+/// Reads dollars that may be spent, such as `5` or `0.50`.
 pub(super) fn dollars(text: &str) -> Result<NanoUsd, String> {
-    text.strip_prefix('$').unwrap_or(text).parse().map_err(|error: ParseMoneyError| error.to_string())
+    match text.strip_prefix('$').unwrap_or(text).parse::<NanoUsd>() {
+        Ok(NanoUsd::ZERO) => Err("must be more than nothing".to_owned()),
+        Ok(dollars) => Ok(dollars),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// Reads a label, such as `team=search`.

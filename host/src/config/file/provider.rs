@@ -12,7 +12,7 @@ use crate::config::section::Section;
 use crate::config::settings::{Protocol, Timeouts};
 use crate::config::{units, value};
 
-use super::{embedding_model, limits, model, words};
+use super::{budget, embedding_model, limits, model, words};
 
 /// Reads one provider.
 pub(super) fn read(mut section: Section<'_, '_>, draft: &mut Draft, environment: &Environment) {
@@ -28,6 +28,7 @@ pub(super) fn read(mut section: Section<'_, '_>, draft: &mut Draft, environment:
     model::read_price(&mut section, "price", &mut draft.price);
     timeouts(&mut section, &mut draft.timeouts);
     limits::read(&mut section, &mut draft.limits);
+    budget::read_limits(&mut section, "budget", &mut draft.budget);
     section.set_some("temperature", &mut draft.defaults.temperature, value::number(units::TEMPERATURE));
     section.set_some("max_tokens", &mut draft.defaults.max_tokens, value::whole(units::TOKENS));
     words(&mut section, "headers", &mut draft.headers, header::check);

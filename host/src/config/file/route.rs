@@ -7,6 +7,8 @@ use crate::config::section::{Section, nearest_or_all};
 use crate::config::settings::{HoldBack, OnInterrupt, RouteConfig, TargetRef};
 use crate::config::{strategy_name, units, value};
 
+use super::budget;
+
 /// Targets a route may name.
 const MOST_TARGETS: usize = 1_000;
 
@@ -28,6 +30,7 @@ pub(super) fn read(mut section: Section<'_, '_>, route: &mut RouteConfig, folder
     });
     section.set_some("fallback_text", &mut route.fallback_text, value::text);
     hold_back(&mut section, &mut route.hold_back);
+    budget::read_limits(&mut section, "budget", &mut route.budget);
     section.finish();
 }
 

@@ -11,7 +11,7 @@ mod surroundings;
 
 use indexmap::IndexMap;
 
-pub use budget::{BudgetConfig, UnknownPrice};
+pub use budget::{BudgetConfig, SpendLimits, UnknownPrice};
 pub use health::{BreakerConfig, BreakerScope, CooldownConfig, RetryConfig};
 pub use limits::Limits;
 pub use model::{EmbeddingModel, Listing, ModelConfig};

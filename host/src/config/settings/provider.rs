@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::types::Price;
 
+use super::budget::SpendLimits;
 use super::limits::Limits;
 use super::model::{EmbeddingModel, ModelConfig};
 
@@ -38,6 +39,8 @@ pub struct ProviderConfig {
     pub timeouts: Timeouts,
     /// What it may be asked at most.
     pub limits: Limits,
+    /// What may be spent there, within what may be spent at all.
+    pub budget: SpendLimits,
     /// Generation settings for requests that say nothing.
     pub defaults: GenerationDefaults,
     /// Headers sent along with every request, such as `HTTP-Referer`.
@@ -124,6 +127,7 @@ impl ProviderConfig {
             price: None,
             timeouts: Timeouts::default(),
             limits: Limits::default(),
+            budget: SpendLimits::default(),
             defaults: GenerationDefaults::default(),
             headers: IndexMap::new(),
             labels: IndexMap::new(),

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::budget::SpendLimits;
+
 /// One route.
 #[derive(Debug, Clone)]
 pub struct RouteConfig {
@@ -29,6 +31,8 @@ pub struct RouteConfig {
     pub content_filter_falls_back: bool,
     /// The text to answer with, marked as degraded, when every provider failed.
     pub fallback_text: Option<String>,
+    /// What its requests may spend, within what everybody may.
+    pub budget: SpendLimits,
 }
 
 /// A target as a route names it: `provider` (all its models) or `provider/model`.
@@ -96,6 +100,7 @@ impl Default for RouteConfig {
             prefer_for: Duration::ZERO,
             content_filter_falls_back: false,
             fallback_text: None,
+            budget: SpendLimits::default(),
         }
     }
 }

@@ -291,10 +291,45 @@ fn takes_a_store_beside_the_file_or_none() {
 
 // C23
 #[test]
-fn has_no_time_zones_yet() {
-    let says = problem("[budget]\ntime_zone = \"Mars/Base\"\n");
+fn refuses_time_zones_that_are_nowhere_and_names_the_nearest() {
+    let mars = problem("[budget]\ntime_zone = \"Mars/Base\"\n");
+    let berlin = problem("[budget]\ntime_zone = \"Europe/Berln\"\n");
 
-    assert!(says.starts_with("backstop.toml:2: budget.time_zone: no such setting"), "{says}");
+    assert!(mars.starts_with("backstop.toml:2: budget.time_zone = \"Mars/Base\": no such time zone"), "{mars}");
+    assert!(berlin.ends_with("no such time zone; did you mean Europe/Berlin?"), "{berlin}");
+}
+
+#[test]
+fn refuses_labels_that_are_none_and_days_that_may_cost_more_than_their_month_in_every_budget() {
+    let label = problem("[budget.labels.team]\ndaily_usd = 1\n");
+    let route = problem("[routes.default.budget]\ndaily_usd = 5\nmonthly_usd = 1\n");
+    let unknown = problem("[budget.labels.\"team=search\"]\nweekly_usd = 5\n");
+
+    assert!(label.ends_with("no label; write name=text, such as \"team=search\""), "{label}");
+    assert!(
+        route.contains("routes.default.budget.daily_usd: $5.00 is more than monthly_usd allows ($1.00)"),
+        "{route}"
+    );
+    assert!(
+        unknown.contains("weekly_usd: no such setting; there is: per_request_usd, daily_usd, monthly_usd"),
+        "{unknown}"
+    );
+}
+
+#[test]
+fn reads_budgets_of_routes_providers_and_labels() {
+    let dollars = |dollars: u64| Some(crate::types::NanoUsd::from_nanos(dollars * 1_000_000_000));
+    let config = super::loaded(
+        "[providers.openai.budget]\nmonthly_usd = 7\n[routes.default.budget]\nper_request_usd = 1\n\
+         [budget]\ntime_zone = \"Asia/Tokyo\"\n[budget.labels.\"team=search\"]\ndaily_usd = 2\n",
+        &[("OPENAI_API_KEY", "sk-1")],
+    )
+    .config;
+
+    assert_eq!(config.providers["openai"].budget.monthly, dollars(7));
+    assert_eq!(config.routes["default"].budget.per_request, dollars(1));
+    assert_eq!(config.budget.labels["team=search"].daily, dollars(2));
+    assert_eq!(config.budget.time_zone.iana_name(), Some("Asia/Tokyo"));
 }
 
 // C24

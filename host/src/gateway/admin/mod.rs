@@ -83,6 +83,7 @@ impl Admin {
             Resource::Strategies => json!({"strategies": self.backstop.strategies()}),
             Resource::Strategy(route, act) => self.on_strategy(&route, act, body).await?,
             Resource::Costs => self.costs(&query).await?,
+            Resource::CostEntries => self.cost_entries(&query).await?,
             Resource::ResetCosts => self.reset_costs(body).await?,
             Resource::Requests => self.requests(&query).await?,
             Resource::Request(id) => self.request(&id).await?,

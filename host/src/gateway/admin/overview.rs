@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::accounting::Scope;
 use crate::guard::BudgetStatus;
 use crate::types::NanoUsd;
 
@@ -23,11 +24,22 @@ impl Admin {
             "in_flight": in_flight,
             "spent_today_usd": spent.decimal(),
             "budgets": self.backstop.budgets().iter().map(budget).collect::<Vec<_>>(),
+            "scoped_budgets": self.backstop.scoped_budgets().iter().map(scoped).collect::<Vec<_>>(),
+            "ledger_fault": self.backstop.ledger_fault(),
             "alert_at": self.backstop.config().budget.alert_at,
             "alerts": self.backstop.alerts(),
             "records_lost": self.store.as_ref().map(|store| store.lost()),
         }))
     }
+}
+
+/// As [`budget`], with whose it is.
+fn scoped((of, status): &(Scope, BudgetStatus)) -> Value {
+    let mut shown = budget(status);
+    if let Value::Object(fields) = &mut shown {
+        fields.insert("of".to_owned(), json!(of));
+    }
+    shown
 }
 
 fn budget(status: &BudgetStatus) -> Value {

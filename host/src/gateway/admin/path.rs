@@ -20,6 +20,7 @@ pub(super) enum Resource {
     Strategies,
     Strategy(String, OnStrategy),
     Costs,
+    CostEntries,
     ResetCosts,
     Requests,
     Request(String),
@@ -64,6 +65,7 @@ impl Resource {
             ["strategies", of, "reload"] => Self::Strategy(name(of)?, OnStrategy::Reload),
             ["strategies", of, "promote"] => Self::Strategy(name(of)?, OnStrategy::Promote),
             ["costs"] => Self::Costs,
+            ["costs", "entries"] => Self::CostEntries,
             ["costs", "reset"] => Self::ResetCosts,
             ["requests"] => Self::Requests,
             ["requests", id] => Self::Request(id.to_owned()),
@@ -87,6 +89,7 @@ impl Resource {
             | Self::Routes
             | Self::Strategies
             | Self::Costs
+            | Self::CostEntries
             | Self::Requests
             | Self::Request(_)
             | Self::Timeline
@@ -157,7 +160,7 @@ mod tests {
             .collect();
 
         // Four kinds of call on a provider, two on a strategy; every other resource has one path.
-        assert_eq!(found.len(), 14 + 4 + 2);
+        assert_eq!(found.len(), 15 + 4 + 2);
     }
 
     #[test]

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use jiff::tz::TimeZone;
 use serde::Serialize;
 
 use crate::accounting::CostLine;
@@ -19,7 +18,7 @@ pub(super) struct ProviderView {
     status: ProviderStatus,
     /// It is used and no other.
     forced: bool,
-    /// Answers today, in UTC.
+    /// Answers today, in the budgets' time zone.
     requests_today: u64,
     spent_today_usd: String,
 }
@@ -61,7 +60,7 @@ impl Admin {
 
     /// What was spent today: by the store, which knows of what was before the start, else by what is in memory.
     pub(super) async fn spent_today(&self) -> Result<Vec<CostLine>, AdminError> {
-        let today = self.backstop.clock().wall().to_zoned(TimeZone::UTC).date();
+        let today = self.today();
         let stored = self.read(move |reader| reader.costs(today)).await?;
         let in_memory = || self.backstop.costs().lines().filter(|line| line.day == today).collect();
         Ok(stored.unwrap_or_else(in_memory))

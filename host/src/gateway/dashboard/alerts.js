@@ -7,6 +7,7 @@ import { moment } from "./words.js";
 
 const TONES = {
   "every-provider-down": "bad",
+  "ledger-unavailable": "bad",
   "key-rejected": "bad",
   "strategy-quarantined": "bad",
   "model-unknown": "bad",

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::clock::Moment;
 use crate::guard::Share;
+use crate::types::KeyAccount;
 
 use super::denied::Denied;
 use super::ring::HeldKey;
@@ -50,6 +51,13 @@ impl Caller {
     #[must_use]
     pub fn id(&self) -> Option<&str> {
         self.key.as_ref().map(|key| key.record.id.as_str())
+    }
+
+    /// The key, as far as money goes.
+    pub(crate) fn account(&self) -> Option<KeyAccount> {
+        let record = &self.key.as_ref()?.record;
+        let budget = record.grant.budget;
+        Some(KeyAccount { name: record.name.as_str().into(), daily: budget.daily, monthly: budget.monthly })
     }
 
     /// Whether requests of that route are allowed.

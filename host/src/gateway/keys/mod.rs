@@ -22,7 +22,7 @@ use tokio::task::{AbortHandle, spawn_blocking};
 pub use caller::{Caller, Place};
 pub use denied::Denied;
 pub use file::{KeyFile, KeyFileError, NewKey};
-pub use record::{Grant, KeyLimits, KeyRecord, KeyState};
+pub use record::{Grant, KeyBudget, KeyLimits, KeyRecord, KeyState};
 pub use register::{ChangeError, ParseRegisterError};
 pub use ring::Purpose;
 pub use secret::{KeyHash, KeyText};

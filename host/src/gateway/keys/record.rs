@@ -5,6 +5,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Limits;
+use crate::types::NanoUsd;
+use crate::types::as_json::maybe_usd;
 
 use super::secret::KeyHash;
 
@@ -46,6 +48,9 @@ pub struct Grant {
     /// What it may ask at most, at each gateway.
     #[serde(skip_serializing_if = "KeyLimits::are_none")]
     pub limits: KeyLimits,
+    /// What may be spent with it.
+    #[serde(skip_serializing_if = "KeyBudget::is_none")]
+    pub budget: KeyBudget,
     /// When it ends by itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires: Option<Timestamp>,
@@ -73,6 +78,18 @@ pub struct KeyLimits {
     /// How many of a minute's requests may come together; all of them where nothing is said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub burst: Option<u32>,
+}
+
+/// What may be spent with a key, at all gateways that share a store; `None` is no limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct KeyBudget {
+    /// In one day.
+    #[serde(rename = "daily_usd", with = "maybe_usd", skip_serializing_if = "Option::is_none")]
+    pub daily: Option<NanoUsd>,
+    /// In one month.
+    #[serde(rename = "monthly_usd", with = "maybe_usd", skip_serializing_if = "Option::is_none")]
+    pub monthly: Option<NanoUsd>,
 }
 
 /// Whether a key opens anything.
@@ -120,6 +137,22 @@ impl KeyLimits {
             self.tpd.map(|tpd| format!("{tpd} tokens a day")),
             self.concurrent.map(|at_once| format!("{at_once} at once")),
             self.burst.map(|burst| format!("{burst} in a burst")),
+        ];
+        words.into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl KeyBudget {
+    fn is_none(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The budget, such as `$5.00 a day, $100.00 a month`.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let words = [
+            self.daily.map(|daily| format!("{daily} a day")),
+            self.monthly.map(|monthly| format!("{monthly} a month")),
         ];
         words.into_iter().flatten().collect::<Vec<_>>().join(", ")
     }

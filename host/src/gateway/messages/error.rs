@@ -24,7 +24,8 @@ pub(in crate::gateway) fn message(error: &RouteError) -> String {
         | RouteError::AllFailed { .. }
         | RouteError::Unavailable { .. }
         | RouteError::DeadlineExceeded { .. }
-        | RouteError::BudgetExceeded { .. } => error.to_string(),
+        | RouteError::BudgetExceeded { .. }
+        | RouteError::LedgerUnavailable { .. } => error.to_string(),
     }
 }
 

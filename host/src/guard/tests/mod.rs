@@ -2,8 +2,11 @@
 
 mod admission;
 mod breaker;
+#[cfg(feature = "store")]
+mod ledger;
 mod limits;
 mod money;
+mod scopes;
 mod probes;
 mod standing;
 
@@ -15,7 +18,7 @@ use jiff::Timestamp;
 use super::{AttemptKind, Claim, Denied, Guard, InFlight};
 use crate::clock::Moment;
 use crate::config::{Config, ProviderConfig};
-use crate::types::{Failure, FailureKind, NanoUsd, Price, Standing, TargetId, Usage};
+use crate::types::{Failure, FailureKind, KeyAccount, NanoUsd, Price, RequestId, Standing, TargetId, Usage};
 
 /// The first model of the first provider of [`config`].
 const A: TargetId = TargetId(0);
@@ -28,7 +31,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 const WALL: Timestamp = Timestamp::UNIX_EPOCH;
 
 /// A claim of 1,000 tokens: one cent at the targets' price.
-const CLAIM: Claim = Claim {
+const CLAIM: Claim<'static> = Claim {
     input_tokens: 500,
     input_bound: 500,
     media: 0,
@@ -37,6 +40,7 @@ const CLAIM: Claim = Claim {
     spent: NanoUsd::ZERO,
     kind: AttemptKind::Plain,
     emergency: false,
+    payer: None,
 };
 
 fn at(seconds: u64) -> Moment {

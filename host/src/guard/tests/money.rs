@@ -1,6 +1,6 @@
 //! What attempts cost, and what the budgets allow.
 
-use super::super::{BudgetAlert, BudgetScope, Charge, Settled};
+use super::super::{BudgetAlert, BudgetScope, Charge, Settled, Whose};
 use super::*;
 use crate::config::{UnknownPrice, look_up};
 
@@ -115,7 +115,7 @@ fn posts_an_overrun_in_full_and_marks_it() {
 
     let settled = send(&guard, A, at(0)).unwrap().served(Some(used), None, at(0), WALL);
 
-    let alert = BudgetAlert { scope: BudgetScope::Day, limit: cents(2), spent: cents(3) };
+    let alert = BudgetAlert { of: Whose::Everything, scope: BudgetScope::Day, limit: cents(2), spent: cents(3) };
     assert_eq!(settled, Settled { cost: Some(cents(3)), charge: Charge::Overrun, alerts: vec![alert] });
     assert!(matches!(send(&guard, B, at(0)), Err(Denied::OverBudget(_))));
 }

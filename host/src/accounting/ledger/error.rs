@@ -1,0 +1,162 @@
+//! Why the ledger cannot be used, in words that name the file and what mends it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use rusqlite::ErrorCode;
+use thiserror::Error;
+
+/// The ledger cannot be opened, read or written, or does not add up.
+#[derive(Debug, Error)]
+pub enum LedgerError {
+    /// A file beside it cannot be used.
+    #[error("{} cannot be used: {source}; set `path` in [store] to a place that can be written to", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// The system's own words.
+        source: io::Error,
+    },
+    /// The file is something else.
+    #[error("{} is no ledger of Backstop's; set `path` in [store] to another place", .path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A later version has written it.
+    #[error("the ledger {} was written by a later version (its layout is {found}, this one knows {known}); use that version, or another place", .path.display())]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its layout.
+        found: i64,
+        /// The latest layout this version knows.
+        known: i64,
+    },
+    /// There is none.
+    #[error("there is no ledger at {} yet: it is made when the first request is served", .path.display())]
+    Absent {
+        /// Where it would be.
+        path: PathBuf,
+    },
+    /// SQLite itself is too old to be trusted with it.
+    #[error("SQLite {found} has faults that a ledger must not have; 3.51.3 or later is needed")]
+    OldSqlite {
+        /// Its version.
+        found: String,
+    },
+    /// SQLite refuses.
+    #[error("the ledger {} cannot be used: {source}{mend}", .path.display())]
+    Sqlite {
+        /// The file.
+        path: PathBuf,
+        /// What mends it, where that is known; begins with a semicolon.
+        mend: &'static str,
+        /// SQLite's own words.
+        source: rusqlite::Error,
+    },
+    /// It does not add up.
+    #[error("the ledger {} is damaged: {damage}; put a sound copy in its place, or move it away to begin a new one", .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Where.
+        damage: Damage,
+    },
+}
+
+/// A place where the ledger does not add up.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Damage {
+    /// An entry is not what its digest says, or does not follow from the one before.
+    #[error("entry {0} is not what it was when it was written")]
+    Entry(i64),
+    /// An entry is missing.
+    #[error("entry {0} is missing")]
+    Gap(i64),
+    /// An account's balance is not the sum of its entries.
+    #[error("account {account} says {balance} nano-dollars were spent and its entries say {sum}")]
+    Balance {
+        /// Which.
+        account: String,
+        /// What it says.
+        balance: i64,
+        /// What was added up.
+        sum: i64,
+    },
+    /// What was lent of an account is not what it was when it was written.
+    #[error("what process {instance} was lent of account {account} is not what it was when it was written")]
+    Lease {
+        /// Whose.
+        instance: i64,
+        /// The account's number.
+        account: i64,
+    },
+    /// The file is older than it was.
+    #[error(
+        "it ends before entry {0}, which was entered for good (delete the file that ends in -head to go on all the same)"
+    )]
+    Older(i64),
+    /// SQLite cannot read it.
+    #[error("{0}")]
+    Unreadable(String),
+}
+
+impl LedgerError {
+    /// What SQLite refuses, in words.
+    pub(super) fn of(path: &Path, source: rusqlite::Error) -> Self {
+        let path = path.to_owned();
+        let mend = match source.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => return Self::Foreign { path },
+            Some(ErrorCode::DiskFull) => "; make room on the disk",
+            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
+                "; make it writable, or set `path` in [store] to another place"
+            }
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "; another program holds it",
+            Some(ErrorCode::DatabaseCorrupt) => "; put a sound copy in its place, or move it away to begin a new one",
+            _ => "",
+        };
+        Self::Sqlite { path, mend, source }
+    }
+
+    /// What is wrong while it is in use.
+    pub(super) fn of_fault(path: &Path, fault: Fault) -> Self {
+        match fault {
+            Fault::Sqlite(source) => Self::of(path, source),
+            Fault::Damage(damage) => Self::Damaged { path: path.to_owned(), damage },
+        }
+    }
+}
+
+/// What can go wrong in the middle of a change.
+#[derive(Debug)]
+pub(super) enum Fault {
+    Sqlite(rusqlite::Error),
+    Damage(Damage),
+}
+
+impl Fault {
+    /// Whether it may pass by itself, and the same may be tried again. After an error of input or output nobody knows what is on
+    /// the disk.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Self::Sqlite(error) => matches!(
+                error.sqlite_error_code(),
+                Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
+            ),
+            Self::Damage(_) => false,
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<Damage> for Fault {
+    fn from(damage: Damage) -> Self {
+        Self::Damage(damage)
+    }
+}

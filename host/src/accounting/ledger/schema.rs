@@ -1,0 +1,157 @@
+//! The layout of the ledger's file, and how it is opened.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::error::LedgerError;
+
+/// Marks the file as a ledger of Backstop's: `BkLg`.
+const APPLICATION: i64 = 0x426B_4C67;
+
+/// The layout this version writes.
+const LAYOUT: i64 = 1;
+
+/// The first SQLite without the known faults of write-ahead logs.
+const OLDEST_SQLITE: i32 = 3_051_003;
+
+/// How long somebody else's change is waited for.
+const BUSY: Duration = Duration::from_secs(5);
+
+const TABLES: &str = "
+    -- What happened, for good: each entry's digest covers the one before.
+    CREATE TABLE entries (
+        seq            INTEGER PRIMARY KEY,
+        at             INTEGER NOT NULL,        -- milliseconds since 1970
+        kind           TEXT NOT NULL CHECK (kind IN ('exact', 'uncertain', 'overrun', 'lost', 'reset')),
+        instance       INTEGER NOT NULL,        -- the process that entered it
+        day            INTEGER NOT NULL,        -- it counts in this one: days since 1970 in the budgets' time zone
+        request        BLOB CHECK (request IS NULL OR length(request) = 16),
+        route          TEXT NOT NULL,
+        provider       TEXT NOT NULL,
+        model          TEXT NOT NULL,
+        key            TEXT,
+        labels         TEXT,                    -- a list of pairs, as JSON
+        answers        INTEGER NOT NULL CHECK (answers >= 0),
+        input          INTEGER NOT NULL CHECK (input >= 0),
+        output         INTEGER NOT NULL CHECK (output >= 0),
+        cache_read     INTEGER NOT NULL CHECK (cache_read >= 0),
+        cache_creation INTEGER NOT NULL CHECK (cache_creation >= 0),
+        reasoning      INTEGER NOT NULL CHECK (reasoning >= 0),
+        cost           INTEGER NOT NULL CHECK (cost >= 0),      -- nano-dollars
+        charges        TEXT,                    -- where it is not the cost: account and nano-dollars, as JSON
+        hash           BLOB NOT NULL CHECK (length(hash) = 32)
+    ) STRICT;
+    CREATE INDEX entries_by_day ON entries (day);
+    CREATE INDEX resets ON entries (seq) WHERE kind = 'reset';
+    -- What was spent of each: the sum of its entries.
+    CREATE TABLE accounts (
+        id     INTEGER PRIMARY KEY,
+        scope  TEXT NOT NULL,
+        window TEXT NOT NULL CHECK (window IN ('day', 'month')),
+        period INTEGER NOT NULL,
+        spent  INTEGER NOT NULL CHECK (spent >= 0),             -- nano-dollars
+        UNIQUE (scope, window, period)
+    ) STRICT;
+    -- What each living process was lent of an account, and has entered of it.
+    CREATE TABLE leases (
+        instance INTEGER NOT NULL,
+        account  INTEGER NOT NULL,
+        granted  INTEGER NOT NULL CHECK (granted >= 0),
+        consumed INTEGER NOT NULL CHECK (consumed >= 0),
+        mark     INTEGER NOT NULL,              -- the beginning of a digest of the row
+        PRIMARY KEY (instance, account)
+    ) STRICT, WITHOUT ROWID;
+    -- Accounts that somebody waits for: whoever was lent more than they use gives it back.
+    CREATE TABLE wants (
+        account  INTEGER NOT NULL,
+        instance INTEGER NOT NULL,
+        PRIMARY KEY (account, instance)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE instances (id INTEGER PRIMARY KEY) STRICT;
+";
+
+/// The ledger beside a store: `store-ledger.db` beside `store.db`.
+pub(in crate::accounting) fn path_beside(store: &Path) -> PathBuf {
+    let stem = store.file_stem().unwrap_or_default();
+    let mut name = stem.to_owned();
+    name.push("-ledger");
+    if let Some(extension) = store.extension() {
+        name.push(".");
+        name.push(extension);
+    }
+    store.with_file_name(name)
+}
+
+/// Opens the file to write it; an empty one is laid out.
+pub(super) fn open(path: &Path) -> Result<Connection, LedgerError> {
+    if rusqlite::version_number() < OLDEST_SQLITE {
+        return Err(LedgerError::OldSqlite { found: rusqlite::version().to_owned() });
+    }
+    let fault = |source| LedgerError::of(path, source);
+    let mut connection = Connection::open(path).map_err(fault)?;
+    connection.busy_timeout(BUSY).map_err(fault)?;
+    connection.pragma_update(None, "journal_mode", "WAL").map_err(fault)?;
+    // What is committed is on the disk: money is not spent twice when the power fails.
+    connection.pragma_update(None, "synchronous", "FULL").map_err(fault)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    let change = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
+    if let State::Empty = state(&change, path)? {
+        change.execute_batch(TABLES).map_err(fault)?;
+        change.pragma_update(None, "application_id", APPLICATION).map_err(fault)?;
+        change.pragma_update(None, "user_version", LAYOUT).map_err(fault)?;
+    }
+    change.commit().map_err(fault)?;
+    Ok(connection)
+}
+
+/// Opens the file to read it.
+pub(super) fn open_to_read(path: &Path) -> Result<Connection, LedgerError> {
+    if !path.exists() {
+        return Err(LedgerError::Absent { path: path.to_owned() });
+    }
+    let fault = |source| LedgerError::of(path, source);
+    // Readers of a write-ahead log write to its index.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(fault)?;
+    connection.busy_timeout(BUSY).map_err(fault)?;
+    match state(&connection, path)? {
+        State::Laid => Ok(connection),
+        State::Empty => Err(LedgerError::Absent { path: path.to_owned() }),
+    }
+}
+
+enum State {
+    Empty,
+    Laid,
+}
+
+fn state(connection: &Connection, path: &Path) -> Result<State, LedgerError> {
+    let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    let fault = |source| LedgerError::of(path, source);
+    let (application, layout) = (number("application_id").map_err(fault)?, number("user_version").map_err(fault)?);
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0)).map_err(fault)?;
+    match (application, layout) {
+        (0, 0) if tables == 0 => Ok(State::Empty),
+        (APPLICATION, LAYOUT) => Ok(State::Laid),
+        (APPLICATION, found) => Err(LedgerError::Newer { path: path.to_owned(), found, known: LAYOUT }),
+        _ => Err(LedgerError::Foreign { path: path.to_owned() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lies_beside_the_store() {
+        let beside = ["/data/store.db", "store", "a/b.c.sqlite"].map(|store| path_beside(Path::new(store)));
+
+        assert_eq!(
+            beside.map(|path| path.display().to_string()),
+            ["/data/store-ledger.db", "store-ledger", "a/b.c-ledger.sqlite"]
+        );
+    }
+}
