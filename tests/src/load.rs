@@ -14,6 +14,9 @@ use crate::{HttpReply, post};
 /// For how long a client stays away that was turned away: far shorter than it is asked to.
 const AWAY: Duration = Duration::from_millis(50);
 
+/// A client that is turned away should know by then.
+const AT_ONCE: Duration = Duration::from_millis(5);
+
 /// Clients at work, each over one connection, until they are told to stop.
 #[derive(Debug)]
 pub struct Load {
@@ -27,6 +30,7 @@ pub struct Load {
 struct Count {
     answered: AtomicUsize,
     turned_away: AtomicUsize,
+    turned_away_late: AtomicUsize,
     wrong: AtomicUsize,
 }
 
@@ -37,6 +41,8 @@ pub struct Answered {
     pub answered: usize,
     /// With status 503 and a time to come again.
     pub turned_away: usize,
+    /// Of those, after more than 5 ms.
+    pub turned_away_late: usize,
     /// Otherwise.
     pub wrong: usize,
     /// How long they asked.
@@ -62,20 +68,24 @@ impl Load {
         for client in self.clients {
             client.await.expect("the client was let in");
         }
-        let Count { answered, turned_away, wrong } = &*self.count;
-        let [answered, turned_away, wrong] = [answered, turned_away, wrong].map(|count| count.load(Ordering::Relaxed));
-        Answered { answered, turned_away, wrong, took: self.began.elapsed() }
+        let Count { answered, turned_away, turned_away_late, wrong } = &*self.count;
+        let counts = [answered, turned_away, turned_away_late, wrong];
+        let [answered, turned_away, turned_away_late, wrong] = counts.map(|count| count.load(Ordering::Relaxed));
+        Answered { answered, turned_away, turned_away_late, wrong, took: self.began.elapsed() }
     }
 }
 
 async fn ask(address: SocketAddr, body: &'static str, stop: Arc<AtomicBool>, count: Arc<Count>) {
     let mut stream = TcpStream::connect(address).await.expect("somebody listens");
     while !stop.load(Ordering::Relaxed) {
+        let asked = Instant::now();
         stream.write_all(&post(body, &[])).await.expect("the connection stands");
         let reply = HttpReply::read(&mut stream).await;
         match reply.status {
             200 if reply.is_whole => count.answered.fetch_add(1, Ordering::Relaxed),
             503 if reply.header("retry-after").is_some() => {
+                let is_late = asked.elapsed() > AT_ONCE;
+                count.turned_away_late.fetch_add(usize::from(is_late), Ordering::Relaxed);
                 tokio::time::sleep(AWAY).await;
                 count.turned_away.fetch_add(1, Ordering::Relaxed)
             }

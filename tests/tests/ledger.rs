@@ -17,7 +17,7 @@ const PRICED: &str =
     "[providers.alpha.price]\ninput_per_mtok = \"1\"\noutput_per_mtok = \"2\"\n[store]\npath = \"store.db\"";
 const COST: f64 = 0.0005;
 
-/// A question that is estimated at more than the 100 tokens the provider counts.
+/// A question that is reckoned at far more than the 100 tokens the provider counts.
 const HI: &str = concat!(
     r#"{"messages":[{"role":"user","content":"Once upon a midnight dreary, while I pondered, weak and weary, over many "#,
     "a quaint and curious volume of forgotten lore, while I nodded, nearly napping, suddenly there came a tapping, as ",
@@ -79,9 +79,9 @@ async fn refuses_what_would_break_a_budget_sends_nothing_and_alerts_before() {
 // B5, R16
 #[tokio::test(flavor = "multi_thread")]
 async fn holds_each_route_and_key_to_budgets_of_their_own() {
-    let tables = "[gateway]\nkeys = \"keys.json\"\n[routes.capped]\n[routes.capped.budget]\ndaily_usd = \"0.0012\"";
+    let tables = "[gateway]\nkeys = \"keys.json\"\n[routes.capped]\n[routes.capped.budget]\ndaily_usd = \"0.0015\"";
     let stage = stage(yes(), tables).await;
-    let made = stage.backstop(["keys", "create", "ci", "--daily-usd", "0.0022", "--monthly-usd", "1"]).run().await;
+    let made = stage.backstop(["keys", "create", "ci", "--daily-usd", "0.0025", "--monthly-usd", "1"]).run().await;
     let key = format!("Bearer {}", made.stdout.trim());
     let listed = stage.backstop(["keys", "list"]).run().await;
     let gateway = Served::start(&stage).await;
@@ -95,9 +95,9 @@ async fn holds_each_route_and_key_to_budgets_of_their_own() {
 
     let statuses: Vec<u16> = said.iter().map(|(status, _)| *status).collect();
     assert_eq!(statuses, [200, 200, 402, 200, 200, 402], "{said:#?}");
-    assert!(said[2].1.contains("the route's daily budget of $0.0012"), "{}", said[2].1);
-    assert!(said[5].1.contains("the key's daily budget of $0.0022"), "{}", said[5].1);
-    assert!(listed.stdout.contains("$0.0022 a day, $1.00 a"), "{}", listed.stdout);
+    assert!(said[2].1.contains("the route's daily budget of $0.0015"), "{}", said[2].1);
+    assert!(said[5].1.contains("the key's daily budget of $0.0025"), "{}", said[5].1);
+    assert!(listed.stdout.contains("$0.0025 a day, $1.00 a"), "{}", listed.stdout);
     gateway.stopped().await;
     let by_key = stage.backstop(["costs", "--by", "key", "--json"]).run().await;
     let by_key: Value = serde_json::from_str(&by_key.stdout).unwrap();

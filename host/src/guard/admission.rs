@@ -118,7 +118,7 @@ impl Guard {
         }
         // Money before rests: no wait makes a request fit its budget. What is merely short is asked for when it is reserved.
         let amount = self.amount(target, self.price(target, claim), claim)?;
-        if let Some(limit) = claim.allowed {
+        if let Some(limit) = claim.allowed.filter(|_| amount > NanoUsd::ZERO) {
             fits(Whose::Everything, BudgetScope::Request, limit, claim.spent, amount)?;
         }
         match self.purse.budget().check(self.spender(target, claim), amount, claim.spent, wall) {

@@ -220,8 +220,8 @@ impl Journey {
         let until = (router.clock.now() + LONGEST_REFILL).min(self.deadline);
         let Some(asked) = self.ask_ledger(&seat) else { return };
         tokio::select! {
-            // An error says that the ledger cannot be written, which the guard knows by then.
-            _ = asked => {}
+            // An error says that there is nobody to lend any more, or nobody who can.
+            lent = asked => self.is_ledger_late |= lent.is_err(),
             () = router.clock.sleep_until(until) => self.is_ledger_late = true,
         }
     }

@@ -112,7 +112,10 @@ impl<R> Legs<R> {
     }
 
     fn land(&mut self, ended: Ended<R>) -> Next<R> {
-        self.legs.retain(|leg| leg.plan.target != ended.plan.target);
+        // One of them: two may be under way to the same target.
+        if let Some(place) = self.legs.iter().position(|leg| leg.plan.target == ended.plan.target) {
+            self.legs.remove(place);
+        }
         match ended.outcome {
             Ok(served) => Next::Served(Box::new(served)),
             Err(failed) => Next::Failed(ended.plan, failed),

@@ -86,6 +86,11 @@ impl Journey {
         loop {
             let wait = match self.admit(plan, legs, Some(&place)) {
                 Err(Refused::Guard(Denied::Limited(wait))) => wait,
+                // Its turn has come: it keeps the place while the ledger lends what the budget lacks.
+                Err(Refused::Guard(Denied::Short)) if !self.is_ledger_late => {
+                    self.refill(plan).await;
+                    continue;
+                }
                 admitted => return admitted,
             };
             let now = clock.now();

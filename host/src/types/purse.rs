@@ -31,7 +31,8 @@ impl Purse {
         self.limit
     }
 
-    /// What the attempts that have ended cost, at known prices. An attempt with an unknown end counts at its worst case.
+    /// What the attempts that have ended cost, at known prices. An attempt with an unknown end counts at its worst case; one that is
+    /// under way when the caller drops the request does not count here, though budgets are charged for it.
     #[must_use]
     pub fn spent(&self) -> NanoUsd {
         NanoUsd::from_nanos(self.spent.load(Ordering::Acquire))

@@ -33,16 +33,22 @@ impl Appetite {
     /// How much to lend to somebody who needs at least so much; `None` where there is not as much. Near the limit it is no more
     /// than is needed, so that several processes can spend the last cent.
     pub(super) fn portion(&mut self, need: i64, offer: Offer, now: Moment) -> Option<i64> {
-        let since = self.asked.replace(now).map(|asked| now.since(asked));
+        if need > offer.free {
+            // Who is refused, or waits for others, has shown no appetite.
+            return None;
+        }
+        let since = self.asked.map(|asked| now.since(asked));
+        if since == Some(Duration::ZERO) {
+            // Many asked at once: the first was lent what lies ahead for all of them.
+            return Some(need);
+        }
+        self.asked = Some(now);
         match since {
             Some(since) if since < SOON => self.size = self.size.saturating_mul(2),
             Some(since) if since > LATE => self.size /= 2,
             Some(_) | None => {}
         }
         self.size = self.size.max(need);
-        if need > offer.free {
-            return None;
-        }
         let share = if offer.is_wanted { 0 } else { offer.free / (2 * offer.instances.max(1)) };
         // Doubling goes on only as long as there is as much to be had.
         self.size = self.size.min(share.max(need));
@@ -67,6 +73,26 @@ mod tests {
         let portions = [0, 25, 50, 300, 1_500].map(|ms| appetite.portion(10, RICH, at(ms)).unwrap());
 
         assert_eq!(portions, [10, 20, 40, 40, 20]);
+    }
+
+    #[test]
+    fn takes_many_who_ask_at_once_for_one() {
+        let mut appetite = Appetite::default();
+
+        let lent: i64 = (0..32).map(|_| appetite.portion(10, RICH, at(3)).unwrap()).sum();
+
+        assert_eq!(lent, 320);
+        assert_eq!(appetite.portion(10, RICH, at(28)), Some(20));
+    }
+
+    #[test]
+    fn learns_nothing_from_who_is_refused() {
+        let mut appetite = Appetite::default();
+        let poor = Offer { free: 9, ..RICH };
+
+        assert!((0..50).all(|ms| appetite.portion(10, poor, at(ms)).is_none()));
+
+        assert_eq!(appetite.portion(10, RICH, at(51)), Some(10));
     }
 
     #[test]

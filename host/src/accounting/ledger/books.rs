@@ -165,6 +165,18 @@ impl Change<'_> {
         Lease::find(&self.transaction, self.instance, account)
     }
 
+    /// Waits for nothing any more.
+    pub(super) fn want_nothing(&self) -> Result<(), Fault> {
+        self.transaction.prepare_cached("DELETE FROM wants WHERE instance = ?1")?.execute([self.instance])?;
+        Ok(())
+    }
+
+    /// Writes something that changes nothing: an empty change would prove nothing of the disk.
+    pub(super) fn touch(&self) -> Result<(), Fault> {
+        self.transaction.prepare_cached("UPDATE instances SET id = id WHERE id = ?1")?.execute([self.instance])?;
+        Ok(())
+    }
+
     /// Waits for an account, or no longer.
     pub(super) fn want(&self, account: i64, is_wanted: bool) -> Result<(), Fault> {
         let statement = match is_wanted {

@@ -3,7 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::error::LedgerError;
 use crate::accounting::store::instance::{is_dead, lock_of, locked};
@@ -47,11 +47,19 @@ impl Instance {
 
     /// Leaves. Whoever still holds something stays on the list, and what they hold is charged by the next process.
     pub(super) fn leave(self, connection: &Connection) {
-        let leave = "DELETE FROM instances WHERE id = ?1 \
-            AND NOT EXISTS (SELECT 1 FROM leases WHERE instance = ?1 AND granted > consumed)";
-        if connection.execute(leave, [self.id]).is_ok_and(|left| left > 0) {
-            let _ = connection.execute("DELETE FROM leases WHERE instance = ?1", [self.id]);
-            let _ = fs::remove_file(&self.lock);
-        }
+        let leave = || {
+            let change = Transaction::new_unchecked(connection, TransactionBehavior::Immediate)?;
+            change.execute("DELETE FROM wants WHERE instance = ?1", [self.id])?;
+            let leave = "DELETE FROM instances WHERE id = ?1 \
+                AND NOT EXISTS (SELECT 1 FROM leases WHERE instance = ?1 AND granted > consumed)";
+            if change.execute(leave, [self.id])? > 0 {
+                change.execute("DELETE FROM leases WHERE instance = ?1", [self.id])?;
+                // Within the change: once it is made the number is free, and whoever enters then may lock the same file.
+                let _ = fs::remove_file(&self.lock);
+            }
+            change.commit()
+        };
+        // Where it fails the process is dead to the others, and what it holds is charged.
+        let _: rusqlite::Result<()> = leave();
     }
 }

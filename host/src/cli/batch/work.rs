@@ -199,6 +199,10 @@ impl Work {
             Err(RouteError::Unavailable { retry_after: Some(wait), .. }) => {
                 return self.nobody_to_ask(pending, *wait, queue);
             }
+            // The disk is full or away: nobody is asked until it can be entered what that costs.
+            Err(RouteError::LedgerUnavailable { attempts, .. }) if attempts.is_empty() => {
+                return self.nobody_to_ask(pending, LONGEST_PAUSE, queue);
+            }
             Ok(_) | Err(_) => {}
         }
         queue.is_held_back = false;

@@ -68,11 +68,11 @@ fn column(entry: &Value, place: &str) -> String {
 fn field(value: Option<&Value>) -> String {
     let text = match value {
         None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) if text.starts_with(['=', '+', '-', '@']) => format!("'{text}"),
         Some(Value::String(text)) => text.clone(),
         Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join("; "),
         Some(other) => other.to_string(),
     };
+    let text = if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text };
     let is_plain = !text.contains(['"', ',', '\n', '\r']);
     if is_plain { text } else { format!("\"{}\"", text.replace('"', "\"\"")) }
 }
@@ -85,10 +85,10 @@ mod tests {
 
     #[test]
     fn quotes_what_would_break_a_line_or_run_in_a_spreadsheet() {
-        let values = [json!("a"), json!("a,\"b\"\n"), json!("=1+1"), json!(["x=1", "y=2"]), json!(7), Value::Null];
+        let values = [json!("a"), json!("a,\"b\"\n"), json!("=1+1"), json!(["x=1", "y=2"]), json!(["=x()"]), json!(7), Value::Null];
 
         let fields = values.map(|value| field(Some(&value)));
 
-        assert_eq!(fields, ["a", "\"a,\"\"b\"\"\n\"", "'=1+1", "x=1; y=2", "7", ""]);
+        assert_eq!(fields, ["a", "\"a,\"\"b\"\"\n\"", "'=1+1", "x=1; y=2", "'=x()", "7", ""]);
     }
 }

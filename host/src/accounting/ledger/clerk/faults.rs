@@ -26,7 +26,6 @@ impl Clerk {
         if !fault.may_pass() {
             return self.shut(fault);
         }
-        self.asked.clear();
         self.forget_the_excess();
         let why = LedgerError::of_fault(&self.books.path, fault).to_string();
         if matches!(self.state, State::Open) {
@@ -34,6 +33,8 @@ impl Clerk {
         }
         self.state = State::Failing;
         self.refuse(why.into());
+        // Whoever waits is told by its receiver's end, and finds the holder shut.
+        self.asked.clear();
     }
 
     pub(super) fn shut(&mut self, fault: Fault) {
@@ -41,8 +42,8 @@ impl Clerk {
         let why = LedgerError::of_fault(&self.books.path, fault).to_string();
         tracing::error!("nothing may be spent until somebody has looked after the ledger: {why}");
         self.state = State::Shut;
-        self.asked.clear();
         self.refuse(why.into());
+        self.asked.clear();
     }
 
     pub(super) fn refuse(&mut self, why: Arc<str>) {

@@ -196,11 +196,13 @@ impl Clerk {
             self.forget_the_excess();
             return;
         }
-        if self.batch.is_empty() && self.asked.is_empty() {
+        // A ledger that could not be written is tried even where there is nothing to enter: nobody asks while it is shut.
+        let is_trial = matches!(self.state, State::Failing);
+        if self.batch.is_empty() && self.asked.is_empty() && !is_trial {
             return;
         }
         let (now, at) = (self.clock.now(), self.clock.wall().as_millisecond());
-        if matches!(self.state, State::Failing) && now.since(self.tried) < TIDY {
+        if is_trial && now.since(self.tried) < TIDY {
             self.asked.clear();
             self.forget_the_excess();
             return;
@@ -208,6 +210,12 @@ impl Clerk {
         self.tried = now;
         let Self { books, batch, asked, appetites, .. } = self;
         let written = books.change(|change| {
+            if is_trial {
+                change.touch()?;
+            }
+            if asked.is_empty() {
+                change.want_nothing()?;
+            }
             batch.write(change, at)?;
             let mut answers = Vec::new();
             for one in asked.iter() {
@@ -269,6 +277,9 @@ impl Clerk {
                 Note::TakeBack(slices) => self.batch.returns.extend(slices),
                 _ => {}
             }
+        }
+        if let Some(holder) = self.holder() {
+            holder.shut("the ledger is closed".into());
         }
         self.asked.clear();
         if self.is_damaged {

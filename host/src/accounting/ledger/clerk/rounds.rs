@@ -23,13 +23,13 @@ impl Clerk {
     /// Charges what processes that have died were lent.
     pub(in crate::accounting::ledger) fn bury_the_dead(books: &mut Books, wall: Timestamp) -> Result<(), Fault> {
         let path = books.path.clone();
-        let dead = books.change(|change| {
+        books.change(|change| {
             let dead = Instance::dead(&change.transaction, &path)?;
             change.resolve_dead(&dead, wall.as_millisecond())?;
-            Ok(dead)
-        })?;
-        dead.into_iter().for_each(|instance| Instance::bury(&path, instance));
-        Ok(())
+            // Within the change: once it is made their numbers are free, and whoever enters then may lock the same files.
+            dead.iter().for_each(|instance| Instance::bury(&path, *instance));
+            Ok(())
+        })
     }
 
     /// Does what is due: gives back what others wait for or nobody uses, and looks for the dead.
