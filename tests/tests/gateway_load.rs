@@ -21,6 +21,14 @@ const STREAM: &str = r#"{"messages":[{"role":"user","content":"hi"}],"stream":tr
 /// Each of these tests measures a whole machine: one at a time.
 static ALONE: Mutex<()> = Mutex::const_new(());
 
+/// Raises the number of files this process may have open: each client's connection is one.
+fn may_open(files: u64) {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
+    let most = limit.maximum.unwrap_or(u64::MAX);
+    assert!(most >= files, "the system lets a process open {most} files, too few for this test: raise its hard limit");
+}
+
 async fn answering() -> (Stage, Served) {
     let stage = Stage::new([("alpha", Script::from(Answer::new("yes")))]).await;
     let gateway = Served::start(&stage).await;
@@ -39,6 +47,7 @@ async fn small(address: SocketAddr) -> TcpStream {
 async fn holds_little_for_a_thousand_readers_of_a_kilobyte_a_second() {
     let _alone = ALONE.lock().await;
     const READERS: usize = 1_000;
+    may_open(4_000);
     let provider = Pouring::start().await;
     let stage = Stage::new([("alpha", Script::new())]).await.with_patience();
     let stage = stage.with_route("targets = [\"pouring\"]\ndeadline = \"600s\"").with_settings(&format!(
@@ -75,6 +84,7 @@ async fn holds_little_for_a_thousand_readers_of_a_kilobyte_a_second() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn closes_two_thousand_connections_that_send_half_a_head_and_serves_the_others() {
     let _alone = ALONE.lock().await;
+    may_open(4_000);
     let (_stage, gateway) = answering().await;
     let address = gateway.address();
     let began = Instant::now();
@@ -104,10 +114,7 @@ async fn closes_two_thousand_connections_that_send_half_a_head_and_serves_the_ot
 async fn serves_while_ten_thousand_connections_are_open_that_send_nothing() {
     let _alone = ALONE.lock().await;
     const SILENT: usize = 10_000;
-    let limit = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }).unwrap();
-    let most = limit.maximum.unwrap_or(u64::MAX);
-    assert!(most >= 13_000, "the system lets a process open {most} files, too few for this test: raise its hard limit");
+    may_open(13_000);
     let (_stage, gateway) = answering().await;
     let address = gateway.address();
 

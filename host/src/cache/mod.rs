@@ -10,6 +10,7 @@ mod reply;
 mod shelf;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use key::{CacheKey, ReplyShape};
 pub use reply::{KeptEvent, KeptReply, KeptWords};
@@ -28,6 +29,8 @@ const LARGEST_SHARE: usize = 8;
 pub struct ReplyCache {
     shelf: Arc<dyn Shelf>,
     flights: Arc<Flights>,
+    /// Bytes of streams on their way in.
+    collecting: AtomicUsize,
     /// By which rules.
     pub config: CacheConfig,
 }
@@ -50,7 +53,7 @@ impl ReplyCache {
     /// A cache on a shelf of somebody's own.
     #[must_use]
     pub fn on(shelf: Arc<dyn Shelf>, config: &CacheConfig) -> Arc<Self> {
-        Arc::new(Self { shelf, flights: Arc::default(), config: *config })
+        Arc::new(Self { shelf, flights: Arc::default(), collecting: AtomicUsize::new(0), config: *config })
     }
 
     /// The reply that is kept, unless it is too old.
@@ -80,6 +83,11 @@ impl Claim {
         bytes <= self.cache.largest()
     }
 
+    /// Room for a stream on its way in. All of them together take no more than the cache itself.
+    pub(crate) fn collecting(&self) -> Collecting {
+        Collecting { cache: Arc::clone(&self.cache), bytes: 0 }
+    }
+
     /// Keeps a reply and gives it to those who wait for it.
     pub(crate) fn keep(mut self, reply: KeptReply) {
         if !self.has_room_for(reply.size()) {
@@ -97,6 +105,27 @@ impl Claim {
         if let Some(lead) = self.lead.take() {
             lead.land(Landing::Failed);
         }
+    }
+}
+
+/// What a stream on its way in takes up, until it is dropped.
+pub(crate) struct Collecting {
+    cache: Arc<ReplyCache>,
+    bytes: usize,
+}
+
+impl Collecting {
+    /// Takes up so much more; not where the stream, or all of them, would become too large.
+    pub(crate) fn add(&mut self, bytes: usize) -> bool {
+        self.bytes = self.bytes.saturating_add(bytes);
+        let before = self.cache.collecting.fetch_add(bytes, Ordering::Relaxed);
+        self.bytes <= self.cache.largest() && before.saturating_add(bytes) <= self.cache.config.max_bytes
+    }
+}
+
+impl Drop for Collecting {
+    fn drop(&mut self) {
+        self.cache.collecting.fetch_sub(self.bytes, Ordering::Relaxed);
     }
 }
 
@@ -158,6 +187,20 @@ mod tests {
         }
         assert!(kept <= 80_000 / 4_000, "{kept}");
         assert_eq!(found(&cache, "large", at(0)).await, None);
+    }
+
+    #[test]
+    fn lets_streams_collect_no_more_than_it_may_keep() {
+        let cache = cache(80_000);
+        let claims: Vec<Claim> = (0..9).map(|number| cache.claim(key(&number.to_string()), None)).collect();
+
+        let mut streams: Vec<Collecting> = claims.iter().map(Claim::collecting).collect();
+        let taken: Vec<bool> = streams.iter_mut().map(|stream| stream.add(10_000)).collect();
+        let too_long = streams[0].add(1);
+        drop(streams);
+
+        assert_eq!((&taken[..8], taken[8], too_long), (&[true; 8][..], false, false));
+        assert!(claims[0].collecting().add(10_000), "what is dropped takes up nothing");
     }
 
     #[test]

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::cache::{Boarded, CacheKey, Claim, KeptEvent, KeptReply, KeptWords, Landing, ReplyCache, ReplyShape};
+use crate::cache::{
+    Boarded, CacheKey, Claim, Collecting, KeptEvent, KeptReply, KeptWords, Landing, ReplyCache, ReplyShape,
+};
 use crate::clock::Moment;
 use crate::provider::Completion;
 use crate::types::{CacheWish, ChatRequest, Event, TargetName, Usage};
@@ -30,7 +32,7 @@ pub(super) struct Keeping {
     claim: Claim,
     events: Vec<KeptEvent>,
     text: String,
-    size: usize,
+    collecting: Collecting,
 }
 
 /// A kept reply as the events of a stream.
@@ -161,16 +163,15 @@ fn is_sound(finish_reason: Option<&str>) -> bool {
 
 impl Keeping {
     pub(super) fn new(claim: Claim) -> Self {
-        Self { claim, events: Vec::new(), text: String::new(), size: 0 }
+        Self { collecting: claim.collecting(), claim, events: Vec::new(), text: String::new() }
     }
 
-    /// Takes in a chunk; nothing is left where the whole has become too long to be kept.
+    /// Takes in a chunk; nothing is left where the whole has become too long to be kept, or all on their way in have.
     pub(super) fn add(mut self, chunk: &Chunk) -> Option<Self> {
         // The bytes by themselves: a slice would keep whatever they were read with.
         let raw = Bytes::copy_from_slice(&chunk.raw);
         let event = KeptEvent { text: chunk.text.clone(), calls: chunk.calls.clone(), raw };
-        self.size = self.size.saturating_add(event.size() + event.text.len());
-        if !self.claim.has_room_for(self.size) {
+        if !self.collecting.add(event.size() + event.text.len()) {
             self.claim.fail();
             return None;
         }

@@ -88,7 +88,14 @@ impl Journey {
                 Err(Refused::Guard(Denied::Limited(wait))) => wait,
                 // Its turn has come: it keeps the place while the ledger lends what the budget lacks.
                 Err(Refused::Guard(Denied::Short)) if !self.is_ledger_late => {
-                    self.refill(plan).await;
+                    if clock.now() >= until {
+                        return Err(Refused::InVain(patience));
+                    }
+                    tokio::select! {
+                        () = self.refill(plan) => {}
+                        () = clock.sleep_until(until) => {}
+                    }
+                    tokio::task::yield_now().await;
                     continue;
                 }
                 admitted => return admitted,

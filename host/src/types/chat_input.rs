@@ -72,7 +72,7 @@ impl ChatInput {
         self.tokens += text.len() / 3 + 8;
         self.bound += text.len() + FRAME;
         // Plain text, as nearly always: nothing has to be taken apart to find that out.
-        if !text.contains('[') && !text.contains("\"audio\"") {
+        if !text.contains('[') && !text.contains("\"audio\"") && !text.contains("\\u00") {
             return;
         }
         // What cannot be read may be anything, and a provider may read it all the same.

@@ -81,7 +81,8 @@ impl Answers {
     pub(crate) fn rewrite(&mut self, roll: &Roll, in_order: bool, stays: impl Fn(u32) -> bool) -> anyhow::Result<()> {
         let Self::File { path, .. } = self else { return Ok(()) };
         let mut lines: Vec<(u32, u64, u64)> = Vec::new();
-        let path = path.clone();
+        // What a link points to is replaced, and not the link.
+        let path = path.canonicalize()?;
         self.written(roll, |line| {
             if stays(line.index) {
                 lines.push((line.index, line.start, line.length));
@@ -95,7 +96,9 @@ impl Answers {
         let new = path.with_file_name(name);
         let fault = || format!("{} cannot be written to", new.display());
         let mut source = BufReader::new(File::open(&path)?);
-        let mut target = BufWriter::new(File::create(&new).with_context(fault)?);
+        let file = File::create(&new).with_context(fault)?;
+        file.set_permissions(fs::metadata(&path)?.permissions()).with_context(fault)?;
+        let mut target = BufWriter::new(file);
         let mut at = 0u64;
         for (_, start, length) in lines {
             // A step within the buffer costs nothing: most lines stay where they are.

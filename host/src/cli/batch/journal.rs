@@ -125,6 +125,10 @@ fn recall(file: &File, roll: &mut Roll, path: &Path) -> anyhow::Result<(Past, u6
         line.clear();
         let read = reader.read_line(&mut line).with_context(|| format!("{} cannot be read", path.display()))?;
         if !line.ends_with('\n') {
+            // A journal may break off, also within its title; what is none is left alone.
+            if end == 0 && !TITLE.starts_with(&*line) {
+                bail!(UsageError(format!("{} is no journal of a batch: name another output", path.display())));
+            }
             break;
         }
         let is_title = end == 0;

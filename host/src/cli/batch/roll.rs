@@ -56,11 +56,11 @@ impl Roll {
         pairs.filter(|(one, next)| one.0 == next.0).map(|(one, next)| (one.1, next.1)).collect()
     }
 
-    /// The question that bears a name.
+    /// The question that bears a name; the first, where there are several: the others are not asked.
     pub(crate) fn named(&self, name: &str) -> Option<u32> {
         let digest = Digest::of(name.as_bytes()).0;
-        let place = self.names.sorted.binary_search_by_key(&digest, |(name, _)| *name).ok()?;
-        self.names.sorted.get(place).map(|(_, index)| *index)
+        let place = self.names.sorted.partition_point(|(name, _)| *name < digest);
+        self.names.sorted.get(place).filter(|(name, _)| *name == digest).map(|(_, index)| *index)
     }
 
     /// What has become of a question; `None` where there is none.
@@ -121,7 +121,7 @@ mod tests {
         }
 
         assert_eq!(roll.close(), [(0, 2)]);
-        assert_eq!((roll.named("b"), roll.named("c")), (Some(1), None));
+        assert_eq!((roll.named("a"), roll.named("b"), roll.named("c")), (Some(0), Some(1), None));
     }
 
     #[test]

@@ -200,8 +200,13 @@ impl Work {
                 return self.nobody_to_ask(pending, *wait, queue);
             }
             // The disk is full or away: nobody is asked until it can be entered what that costs.
-            Err(RouteError::LedgerUnavailable { attempts, .. }) if attempts.is_empty() => {
+            Err(RouteError::LedgerUnavailable { attempts, reason, .. }) if attempts.is_empty() => {
+                self.progress.say_failed(pending.place.number, &harmless(reason));
                 return self.nobody_to_ask(pending, LONGEST_PAUSE, queue);
+            }
+            // It has waited for its turn at a provider until its time was over, and nothing was sent.
+            Err(RouteError::DeadlineExceeded { attempts, .. }) if attempts.is_empty() => {
+                return self.nobody_to_ask(pending, SHORTEST_PAUSE, queue);
             }
             Ok(_) | Err(_) => {}
         }

@@ -6,6 +6,8 @@ mod stage;
 
 use std::path::PathBuf;
 
+use backstop::types::CacheWish;
+
 use super::args::BenchArgs;
 use super::aside::tell;
 use super::ask::print_json;
@@ -24,7 +26,8 @@ use stage::Stage;
 /// # Errors
 /// When the configuration is at fault, or a flag names what is not there.
 pub(crate) async fn run(args: BenchArgs, file: Option<PathBuf>) -> anyhow::Result<Exit> {
-    let asked = request::request(&args.wish).with_message("user", &args.question);
+    // It is the providers that are measured, who are asked the same each time.
+    let asked = request::request(&args.wish).with_message("user", &args.question).with_cache(CacheWish::Bypass);
     let load = Load { requests: args.requests, concurrency: args.concurrency, streaming: args.stream };
     let (samples, took) = if args.scripted {
         let stage = Stage::set().await?;

@@ -85,7 +85,15 @@ mod tests {
 
     #[test]
     fn quotes_what_would_break_a_line_or_run_in_a_spreadsheet() {
-        let values = [json!("a"), json!("a,\"b\"\n"), json!("=1+1"), json!(["x=1", "y=2"]), json!(["=x()"]), json!(7), Value::Null];
+        let values = [
+            json!("a"),
+            json!("a,\"b\"\n"),
+            json!("=1+1"),
+            json!(["x=1", "y=2"]),
+            json!(["=x()"]),
+            json!(7),
+            Value::Null,
+        ];
 
         let fields = values.map(|value| field(Some(&value)));
 
