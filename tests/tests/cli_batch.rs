@@ -307,7 +307,7 @@ async fn stops_where_the_operators_budget_is_used_up() {
     let ran = stage.backstop(["batch", "q.txt", "--max-tokens", "10", "--json"]).run().await;
 
     assert_code(&ran, 4);
-    assert_eq!(figures(&ran.json(), ["successful", "failed"]), [19, 0]);
+    assert_eq!(figures(&ran.json(), ["successful", "failed"]), [19, 0], "{}", ran.stderr);
     assert_eq!(stage.attempts(), [19]);
     assert!(ran.stderr.contains("the daily budget of $1.00 has $0.05 left"), "{}", ran.stderr);
 }

@@ -34,7 +34,9 @@ impl Journey {
         if !attempts.is_empty() {
             return RouteError::AllFailed { id, attempts, retry_after };
         }
-        if let Some(denied) = self.over_budget(&states) {
+        let is_ready = |state: &State| state.standing == Standing::Ready;
+        let lacked_money = self.lacked_money.take().filter(|_| states.iter().any(is_ready));
+        if let Some(denied) = self.over_budget(&states).or(lacked_money) {
             if self.is_ledger_late || denied == Denied::LedgerUnavailable {
                 let fault = self.router.guard.ledger_fault();
                 let reason =

@@ -46,6 +46,8 @@ pub(super) struct Journey {
     pub(super) payer: Arc<Payer>,
     /// The ledger has not answered in time: nothing that costs anything is tried any more.
     pub(super) is_ledger_late: bool,
+    /// The latest refusal for want of money. Others' reservations come and go: what it does not fit now may look free a moment later.
+    pub(super) lacked_money: Option<Denied>,
     pub(super) sequence: u64,
     pub(super) began: Moment,
     pub(super) eligibility: Eligibility,
@@ -93,6 +95,7 @@ impl Journey {
             labels,
             payer,
             is_ledger_late: false,
+            lacked_money: None,
             note: Vec::new(),
             past: Vec::new(),
             spent: NanoUsd::ZERO,
@@ -256,6 +259,9 @@ impl Journey {
 
     /// Tells why an attempt is not made.
     pub(super) fn tell_refused(&mut self, plan: &AttemptPlan, refused: &Refused) {
+        if let Refused::Guard(denied @ Denied::OverBudget(_)) = refused {
+            self.lacked_money = Some(*denied);
+        }
         if let Some(seat) = self.route.roster.get(plan.target as usize) {
             let (target, standing) = (Arc::clone(&seat.name), refused.standing());
             self.story.tell(Event::Denied { target, standing, why: refused.to_string() });
