@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use backstop::scripted::{Answer, Fault, Place, Reply, Script};
-use backstop_tests::{Served, Stage, post};
+use backstop_tests::{LONG_QUESTION as HI, Served, Stage, post};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -16,14 +16,6 @@ use tokio::net::TcpStream;
 const PRICED: &str =
     "[providers.alpha.price]\ninput_per_mtok = \"1\"\noutput_per_mtok = \"2\"\n[store]\npath = \"store.db\"";
 const COST: f64 = 0.0005;
-
-/// A question that is reckoned at far more than the 100 tokens the provider counts.
-const HI: &str = concat!(
-    r#"{"messages":[{"role":"user","content":"Once upon a midnight dreary, while I pondered, weak and weary, over many "#,
-    "a quaint and curious volume of forgotten lore, while I nodded, nearly napping, suddenly there came a tapping, as ",
-    "of some one gently rapping, rapping at my chamber door. 'Tis some visitor, I muttered, tapping at my chamber door, ",
-    r#"only this and nothing more."}],"max_tokens":200}"#
-);
 
 fn stream() -> String {
     HI.replacen('{', "{\"stream\":true,", 1)

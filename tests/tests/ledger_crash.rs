@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use backstop::scripted::{Answer, Script};
-use backstop_tests::{HttpReply, Served, Stage, post};
+use backstop_tests::{HttpReply, LONG_QUESTION as HI, Served, Stage, post};
 use rusqlite::{Connection, OpenFlags};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -15,14 +15,6 @@ use tokio::net::TcpStream;
 /// What each answer costs, in nano-dollars: 100 tokens in at $1 and 200 out at $2 for a million. The provider counts a call when
 /// it has read it, whether or not anybody is left to hear the answer.
 const COST: u64 = 500_000;
-
-/// A question that is estimated at more than the 100 tokens the provider counts.
-const HI: &str = concat!(
-    r#"{"messages":[{"role":"user","content":"Once upon a midnight dreary, while I pondered, weak and weary, over many "#,
-    "a quaint and curious volume of forgotten lore, while I nodded, nearly napping, suddenly there came a tapping, as ",
-    "of some one gently rapping, rapping at my chamber door. 'Tis some visitor, I muttered, tapping at my chamber door, ",
-    r#"only this and nothing more."}],"max_tokens":200}"#
-);
 
 /// How often the gateway is killed: a few times, or as often as `BACKSTOP_LEDGER_KILLS` says.
 fn kills() -> u32 {

@@ -46,6 +46,14 @@ fn from(who: &str) -> ChatRequest {
     ChatRequest::ask("hi").with_label("gateway-key", who).with_field("max_tokens", &1)
 }
 
+/// Has one request under way.
+async fn occupy(backstop: &Backstop) {
+    let backstop = backstop.clone();
+    // It goes on by itself: to drop the handle does not end it.
+    drop(tokio::spawn(async move { backstop.chat(from("a")).await }));
+    tokio::task::yield_now().await;
+}
+
 /// Asks all of them, one after the other within the same instant; who was answered, in which order.
 async fn order_of(backstop: &Backstop, askers: &str) -> String {
     let (said, mut heard) = tokio::sync::mpsc::unbounded_channel();
@@ -110,11 +118,7 @@ async fn refuses_at_once_who_would_wait_in_vain_or_finds_the_line_full() {
     let transport = Simulated::new(|_, _| Fate::Answer(100 * SECOND));
     let limits = Limits { concurrent: Some(1), queue: Some(2 * SECOND), queue_size: Some(2), ..Limits::default() };
     let backstop = build(limited(limits), &transport).await;
-    let _first = tokio::spawn({
-        let backstop = backstop.clone();
-        async move { backstop.chat(from("a")).await }
-    });
-    tokio::task::yield_now().await;
+    occupy(&backstop).await;
     let began = Instant::now();
 
     let ended = join_all((0..4).map(|_| async {
@@ -184,11 +188,7 @@ async fn ends_at_the_requests_own_deadline() {
     let transport = Simulated::new(|_, _| Fate::Answer(100 * SECOND));
     let limits = Limits { concurrent: Some(1), queue: Some(50 * SECOND), ..Limits::default() };
     let backstop = build(limited(limits), &transport).await;
-    let _first = tokio::spawn({
-        let backstop = backstop.clone();
-        async move { backstop.chat(from("a")).await }
-    });
-    tokio::task::yield_now().await;
+    occupy(&backstop).await;
     let began = Instant::now();
 
     let late = backstop.chat(from("a").with_deadline(3 * SECOND)).await.unwrap_err();

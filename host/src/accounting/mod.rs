@@ -11,6 +11,10 @@ mod account;
 mod calendar;
 mod treasury;
 #[cfg(feature = "store")]
+mod database;
+#[cfg(feature = "store")]
+mod lock_file;
+#[cfg(feature = "store")]
 pub mod ledger;
 #[cfg(feature = "store")]
 pub mod store;

@@ -146,10 +146,11 @@ impl Guard {
 
     /// What is to be set aside for an attempt. What it costs must be known only where somebody has set a bound to that.
     fn amount(&self, target: &Target, price: Option<Price>, claim: &Claim<'_>) -> Result<NanoUsd, Denied> {
-        let is_counted = self.is_money_counted(target, claim);
-        let Some(price) = price else { return if is_counted { Err(Denied::Unpriced) } else { Ok(NanoUsd::ZERO) } };
+        // Asked only where it matters: it takes a lock.
+        let is_counted = || self.is_money_counted(target, claim);
+        let Some(price) = price else { return if is_counted() { Err(Denied::Unpriced) } else { Ok(NanoUsd::ZERO) } };
         let is_free = || price.cost(u64::from(u32::MAX), u64::from(u32::MAX)) == NanoUsd::ZERO;
-        if is_counted && claim.media > 0 && target.media_tokens.is_none() && !is_free() {
+        if claim.media > 0 && target.media_tokens.is_none() && !is_free() && is_counted() {
             return Err(Denied::Unmeasured);
         }
         Ok(worst_case(target, price, claim))

@@ -11,6 +11,7 @@ use super::head::Head;
 use super::instance::Instance;
 use super::lease::Lease;
 use super::schema;
+use crate::accounting::database::make_folder;
 use crate::accounting::{Account, Scope, Window, day_of};
 
 /// The file, open for writing.
@@ -44,7 +45,7 @@ pub(super) struct Change<'c> {
 impl Books {
     /// Opens the file at a path, or makes it, and takes a place among those that write it.
     pub(super) fn open(path: &Path) -> Result<Self, LedgerError> {
-        make_folder(path)?;
+        make_folder(path).map_err(|source| LedgerError::File { path: path.to_owned(), source })?;
         let mut connection = schema::open(path)?;
         let head = Head::open(path)?;
         head.check(&connection, path)?;
@@ -292,14 +293,4 @@ fn sum_of(connection: &Connection, account: &Account) -> rusqlite::Result<i64> {
         }
     }
     Ok(sum)
-}
-
-/// Makes the folder, which is nobody else's business.
-fn make_folder(path: &Path) -> Result<(), LedgerError> {
-    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).map_err(|source| LedgerError::File { path: path.to_owned(), source })
 }

@@ -6,6 +6,11 @@ use std::path::{Path, PathBuf};
 use rusqlite::ErrorCode;
 use thiserror::Error;
 
+use crate::accounting::database::{OpenFault, mend};
+
+/// What to do with a file that is damaged.
+const DAMAGED: &str = "; put a sound copy in its place, or move it away to begin a new one";
+
 /// The ledger cannot be opened, read or written, or does not add up.
 #[derive(Debug, Error)]
 pub enum LedgerError {
@@ -106,17 +111,21 @@ impl LedgerError {
     /// What SQLite refuses, in words.
     pub(super) fn of(path: &Path, source: rusqlite::Error) -> Self {
         let path = path.to_owned();
-        let mend = match source.sqlite_error_code() {
-            Some(ErrorCode::NotADatabase) => return Self::Foreign { path },
-            Some(ErrorCode::DiskFull) => "; make room on the disk",
-            Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen) => {
-                "; make it writable, or set `path` in [store] to another place"
-            }
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "; another program holds it",
-            Some(ErrorCode::DatabaseCorrupt) => "; put a sound copy in its place, or move it away to begin a new one",
-            _ => "",
-        };
-        Self::Sqlite { path, mend, source }
+        match source.sqlite_error_code() {
+            Some(ErrorCode::NotADatabase) => Self::Foreign { path },
+            _ => Self::Sqlite { path, mend: mend(&source, DAMAGED), source },
+        }
+    }
+
+    /// Why its file cannot be opened; `known` is the layout this version has.
+    pub(super) fn of_opening(path: &Path, fault: OpenFault, known: i64) -> Self {
+        let path = path.to_owned();
+        match fault {
+            OpenFault::Foreign => Self::Foreign { path },
+            OpenFault::Newer(found) => Self::Newer { path, found, known },
+            OpenFault::Absent => Self::Absent { path },
+            OpenFault::Sqlite(source) => Self::of(&path, source),
+        }
     }
 
     /// What is wrong while it is in use.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use super::error::LedgerError;
-use crate::accounting::store::instance::{is_dead, lock_of, locked};
+use crate::accounting::lock_file::{is_dead, lock_of, locked};
 
 /// This process's place among those that write. Ends with the process, however that ends.
 pub(super) struct Instance {

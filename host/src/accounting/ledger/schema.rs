@@ -1,23 +1,24 @@
 //! The layout of the ledger's file, and how it is opened.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::Connection;
+
+use crate::accounting::database::Layout;
 
 use super::error::LedgerError;
 
-/// Marks the file as a ledger of Backstop's: `BkLg`.
-const APPLICATION: i64 = 0x426B_4C67;
-
-/// The layout this version writes.
-const LAYOUT: i64 = 1;
+const LAYOUT: Layout = Layout {
+    // `BkLg`.
+    application: 0x426B_4C67,
+    version: 1,
+    tables: TABLES,
+    // What is committed is on the disk: money is not spent twice when the power fails.
+    synchronous: "FULL",
+};
 
 /// The first SQLite without the known faults of write-ahead logs.
 const OLDEST_SQLITE: i32 = 3_051_003;
-
-/// How long somebody else's change is waited for.
-const BUSY: Duration = Duration::from_secs(5);
 
 const TABLES: &str = "
     -- What happened, for good: each entry's digest covers the one before.
@@ -89,56 +90,14 @@ pub(super) fn open(path: &Path) -> Result<Connection, LedgerError> {
     if rusqlite::version_number() < OLDEST_SQLITE {
         return Err(LedgerError::OldSqlite { found: rusqlite::version().to_owned() });
     }
-    let fault = |source| LedgerError::of(path, source);
-    let mut connection = Connection::open(path).map_err(fault)?;
-    connection.busy_timeout(BUSY).map_err(fault)?;
-    connection.pragma_update(None, "journal_mode", "WAL").map_err(fault)?;
-    // What is committed is on the disk: money is not spent twice when the power fails.
-    connection.pragma_update(None, "synchronous", "FULL").map_err(fault)?;
+    let connection = LAYOUT.open(path).map_err(|fault| LedgerError::of_opening(path, fault, LAYOUT.version))?;
     connection.set_prepared_statement_cache_capacity(64);
-    let change = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(fault)?;
-    if let State::Empty = state(&change, path)? {
-        change.execute_batch(TABLES).map_err(fault)?;
-        change.pragma_update(None, "application_id", APPLICATION).map_err(fault)?;
-        change.pragma_update(None, "user_version", LAYOUT).map_err(fault)?;
-    }
-    change.commit().map_err(fault)?;
     Ok(connection)
 }
 
 /// Opens the file to read it.
 pub(super) fn open_to_read(path: &Path) -> Result<Connection, LedgerError> {
-    if !path.exists() {
-        return Err(LedgerError::Absent { path: path.to_owned() });
-    }
-    let fault = |source| LedgerError::of(path, source);
-    // Readers of a write-ahead log write to its index.
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection = Connection::open_with_flags(path, flags).map_err(fault)?;
-    connection.busy_timeout(BUSY).map_err(fault)?;
-    match state(&connection, path)? {
-        State::Laid => Ok(connection),
-        State::Empty => Err(LedgerError::Absent { path: path.to_owned() }),
-    }
-}
-
-enum State {
-    Empty,
-    Laid,
-}
-
-fn state(connection: &Connection, path: &Path) -> Result<State, LedgerError> {
-    let number = |pragma: &str| connection.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
-    let fault = |source| LedgerError::of(path, source);
-    let (application, layout) = (number("application_id").map_err(fault)?, number("user_version").map_err(fault)?);
-    let tables: i64 =
-        connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0)).map_err(fault)?;
-    match (application, layout) {
-        (0, 0) if tables == 0 => Ok(State::Empty),
-        (APPLICATION, LAYOUT) => Ok(State::Laid),
-        (APPLICATION, found) => Err(LedgerError::Newer { path: path.to_owned(), found, known: LAYOUT }),
-        _ => Err(LedgerError::Foreign { path: path.to_owned() }),
-    }
+    LAYOUT.open_to_read(path).map_err(|fault| LedgerError::of_opening(path, fault, LAYOUT.version))
 }
 
 #[cfg(test)]

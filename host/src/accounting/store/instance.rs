@@ -1,10 +1,11 @@
 //! Which processes write to the store: each holds a lock file while it lives, so that the dead are known.
 
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
+use crate::accounting::lock_file::{is_dead, lock_of, locked};
 use crate::types::Outcome;
 
 use super::error::StoreError;
@@ -53,30 +54,5 @@ impl Instance {
     pub(super) fn leave(self, connection: &Connection) {
         let _ = connection.execute("DELETE FROM instances WHERE id = ?1", [self.id]);
         let _ = fs::remove_file(&self.lock);
-    }
-}
-
-/// The lock file of a process that writes to a file.
-pub(in crate::accounting) fn lock_of(path: &Path, id: i64) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(format!("-{id}.lock"));
-    PathBuf::from(name)
-}
-
-/// Makes a lock file and holds its lock.
-pub(in crate::accounting) fn locked(path: &Path) -> std::io::Result<File> {
-    let file = File::create(path)?;
-    file.try_lock().map_err(|error| match error {
-        TryLockError::Error(error) => error,
-        TryLockError::WouldBlock => std::io::ErrorKind::WouldBlock.into(),
-    })?;
-    Ok(file)
-}
-
-/// Whether nobody holds the lock. Where that cannot be told, somebody may.
-pub(in crate::accounting) fn is_dead(lock: &Path) -> bool {
-    match File::open(lock) {
-        Ok(file) => file.try_lock().is_ok(),
-        Err(error) => error.kind() == std::io::ErrorKind::NotFound,
     }
 }

@@ -5,7 +5,7 @@
 
 mod error;
 mod schema;
-pub(in crate::accounting) mod instance;
+mod instance;
 mod batch;
 mod writer;
 mod reader;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::Connection;
 
+use crate::accounting::database::make_folder;
 use crate::types::RequestRecord;
 
 use super::Keep;
@@ -57,7 +58,7 @@ enum Onward {
 
 impl Writer {
     pub(super) fn open(path: &Path, keep: Keep, lost: Arc<AtomicU64>) -> Result<Self, StoreError> {
-        make_folder(path)?;
+        make_folder(path).map_err(|source| StoreError::Folder { path: path.to_owned(), source })?;
         let mut connection = schema::open(path)?;
         let instance = Instance::enter(&mut connection, path)?;
         Ok(Self { connection, instance, keep, path: path.to_owned(), lost, until_sweep: 0, has_failed: false })
@@ -143,14 +144,4 @@ impl Writer {
         }
         Ok(())
     }
-}
-
-/// Makes the folder, which is nobody else's business.
-fn make_folder(path: &Path) -> Result<(), StoreError> {
-    let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) else { return Ok(()) };
-    let mut builder = std::fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(folder).map_err(|source| StoreError::Folder { path: path.to_owned(), source })
 }
