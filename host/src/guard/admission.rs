@@ -25,22 +25,30 @@ impl Guard {
     /// How a target stands for a request, as its strategy is told. `wall` is for the budgets.
     #[must_use]
     pub fn state(&self, target: TargetId, claim: &Claim<'_>, now: Moment, wall: Timestamp) -> State {
-        let Some((target, provider)) = self.find(target) else { return no_such_target() };
+        self.view(target, claim, now, wall).0
+    }
+
+    /// The same, and what stands in the way.
+    #[must_use]
+    pub fn view(&self, target: TargetId, claim: &Claim<'_>, now: Moment, wall: Timestamp) -> (State, Option<Denied>) {
+        let unknown = || (no_such_target(), Some(Disabled::NoSuchTarget.into()));
+        let Some((target, provider)) = self.find(target) else { return unknown() };
         let mut book = provider.book();
-        let standing = match self.look(&mut book, target, provider, claim, None, now, wall) {
-            Ok(choice) => choice.overruled.map_or(Standing::Ready, |denied| denied.standing()),
-            Err(denied) => denied.standing(),
+        let denied = match self.look(&mut book, target, provider, claim, None, now, wall) {
+            Ok(choice) => choice.overruled,
+            Err(denied) => Some(denied),
         };
-        let Some(model) = book.models.get(target.model) else { return no_such_target() };
-        State {
-            standing,
+        let Some(model) = book.models.get(target.model) else { return unknown() };
+        let state = State {
+            standing: denied.map_or(Standing::Ready, |denied| denied.standing()),
             estimated_cost: self.price(target, claim).map(|price| worst_case(target, price, claim)),
             in_flight: model.in_flight,
             consecutive_failures: model.health.failures_in_a_row(),
             success_rate: model.health.success_rate(now),
             first_token_ms: model.health.first_token_ms(),
             quota_left: model.health.quota_left(now),
-        }
+        };
+        (state, denied)
     }
 
     /// Admits a request to a target: takes a key's turn, the probe's place where it is one, a share of the limits, the

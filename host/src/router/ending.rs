@@ -34,10 +34,8 @@ impl Journey {
         if !attempts.is_empty() {
             return RouteError::AllFailed { id, attempts, retry_after };
         }
-        let is_ready = |state: &State| state.standing == Standing::Ready;
-        let lacked_money = self.lacked_money.take().filter(|_| states.iter().any(is_ready));
-        if let Some(denied) = self.over_budget(&states).or(lacked_money) {
-            if self.is_ledger_late || denied == Denied::LedgerUnavailable {
+        if let Some(denied) = self.lacked_money.filter(|_| is_money_all_that_lacks(&states)) {
+            if denied == Denied::LedgerUnavailable {
                 let fault = self.router.guard.ledger_fault();
                 let reason =
                     fault.map_or_else(|| "the ledger does not answer in time".to_owned(), |why| why.to_string());
@@ -78,16 +76,6 @@ impl Journey {
         seats.any(|(index, seat)| self.eligibility.standing(index, &seat.roster).is_none())
     }
 
-    /// Why the budget stands in the way, where it does and nothing else could serve.
-    fn over_budget(&self, states: &[State]) -> Option<Denied> {
-        if states.iter().any(|state| matches!(state.standing, Standing::Ready | Standing::Probing)) {
-            return None;
-        }
-        let seats = self.route.roster.iter().zip(states);
-        let (seat, _) = seats.into_iter().find(|(_, state)| state.standing == Standing::OverBudget)?;
-        self.denial(seat)
-    }
-
     /// A target and why it cannot take the request now.
     fn reason(&self, index: usize, seat: &Seat, standing: Standing) -> String {
         format!("{}: {}", seat.name, self.why(index, seat, standing))
@@ -109,4 +97,11 @@ impl Journey {
         let (now, wall) = (self.router.clock.now(), self.router.clock.wall());
         self.router.guard.admit(seat.target, &self.claim(seat, AttemptKind::Plain, NanoUsd::ZERO), now, wall).err()
     }
+}
+
+/// Whether a target could serve but for the money: it still lacks it, or did a moment ago.
+fn is_money_all_that_lacks(states: &[State]) -> bool {
+    let is_short = |state: &State| matches!(state.standing, Standing::OverBudget | Standing::Ready);
+    let is_tried = |state: &State| state.standing == Standing::Probing;
+    states.iter().any(is_short) && !states.iter().any(is_tried)
 }

@@ -46,7 +46,7 @@ pub(super) struct Journey {
     pub(super) payer: Arc<Payer>,
     /// The ledger has not answered in time: nothing that costs anything is tried any more.
     pub(super) is_ledger_late: bool,
-    /// The latest refusal for want of money. Others' reservations come and go: what it does not fit now may look free a moment later.
+    /// Why money last stood in the way. Others' reservations come and go: what it did not fit may look free a moment later.
     pub(super) lacked_money: Option<Denied>,
     pub(super) sequence: u64,
     pub(super) began: Moment,
@@ -259,7 +259,9 @@ impl Journey {
 
     /// Tells why an attempt is not made.
     pub(super) fn tell_refused(&mut self, plan: &AttemptPlan, refused: &Refused) {
-        if let Refused::Guard(denied @ Denied::OverBudget(_)) = refused {
+        if let Refused::Guard(denied) = refused
+            && denied.standing() == Standing::OverBudget
+        {
             self.lacked_money = Some(*denied);
         }
         if let Some(seat) = self.route.roster.get(plan.target as usize) {

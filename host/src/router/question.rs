@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::clock::{Moment, whole_ms};
-use crate::guard::{AttemptKind, Claim};
+use crate::guard::{AttemptKind, Claim, Denied};
 use crate::types::{Ask, NanoUsd, Standing, State};
 
 use super::journey::Journey;
@@ -48,25 +48,29 @@ impl Journey {
     }
 
     /// Every seat's state: the request's own word first, then the guard's. `under_way` is what attempts under way cost at most.
-    pub(super) fn states(&self, now: Moment, under_way: NanoUsd) -> Vec<State> {
+    pub(super) fn states(&mut self, now: Moment, under_way: NanoUsd) -> Vec<State> {
         let wall = self.router.clock.wall();
         let seats = self.route.roster.iter().enumerate();
         let forced = self.router.guard.forced(now).and_then(|place| self.router.endpoints.get(place));
         let forced = forced.map(|endpoint| &*endpoint.name);
+        let mut lacked_money = None;
         let mut states: Vec<State> = seats
             .map(|(index, seat)| {
-                let mut state =
-                    self.router.guard.state(seat.target, &self.claim(seat, AttemptKind::Plain, under_way), now, wall);
+                let claim = self.claim(seat, AttemptKind::Plain, under_way);
+                let (mut state, denied) = self.router.guard.view(seat.target, &claim, now, wall);
                 if let Some(standing) = self.eligibility.standing(index, &seat.roster) {
                     state.standing = standing;
                 } else if forced.is_some_and(|provider| provider != &*seat.name.provider) {
                     state.standing = Standing::Disabled;
                 } else if self.is_ledger_late && state.estimated_cost != Some(NanoUsd::ZERO) {
-                    state.standing = Standing::OverBudget;
+                    (state.standing, lacked_money) = (Standing::OverBudget, Some(Denied::LedgerUnavailable));
+                } else if state.standing == Standing::OverBudget {
+                    lacked_money = lacked_money.or(denied);
                 }
                 state
             })
             .collect();
+        self.lacked_money = lacked_money.or(self.lacked_money);
         self.hold_back_those_waited_for(&mut states);
         self.hold_back_unnamed(&mut states);
         self.hold_back_those_who_begin_anew(&mut states);
