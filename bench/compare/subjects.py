@@ -96,7 +96,9 @@ class Backstop(Subject):
         (folder / "backstop.toml").write_text(self.config(plan))
         command = [self.places.backstop, "serve", "--listen", f"127.0.0.1:{port}", "--config", folder / "backstop.toml"]
         # A warm compile cache, as on any start but the first.
-        return Start(command, {"XDG_CACHE_HOME": str(self.places.work / "cache"), "BENCH_KEY": "sk-bench"}, model="default")
+        # Records and ledger of its own: those of whoever measures stay as they are.
+        folders = {"XDG_CACHE_HOME": str(self.places.work / "cache"), "XDG_DATA_HOME": str(folder / "data")}
+        return Start(command, {**folders, "BENCH_KEY": "sk-bench"}, model="default")
 
     @staticmethod
     def config(plan):

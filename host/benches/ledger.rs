@@ -102,18 +102,22 @@ fn durable(criterion: &mut Criterion) {
     ledger.close();
 }
 
+/// A short ledger is read over from its beginning each time, a long one from where it was read over before.
 fn restart(criterion: &mut Criterion) {
-    let folder = tempfile::tempdir().unwrap();
-    let store = folder.path().join("store.db");
-    let ledger = Ledger::open(&store, Arc::new(SystemClock::start())).unwrap();
-    (0..100_000).for_each(|_| ledger.post(posting()));
-    ledger.close();
     let mut group = criterion.benchmark_group("restart");
     group.sample_size(10).measurement_time(Duration::from_secs(20));
-    group.bench_function("open a ledger of 100,000 entries, read over", |bencher| {
+    for (entries, how) in [(100_000, "from its beginning"), (400_000, "from where it was before")] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = folder.path().join("store.db");
         let open = || Ledger::open(&store, Arc::new(SystemClock::start())).unwrap();
-        bencher.iter_batched(|| (), |()| open().close(), BatchSize::PerIteration);
-    });
+        let ledger = open();
+        (0..entries).for_each(|_| ledger.post(posting()));
+        ledger.close();
+        open().close();
+        group.bench_function(format!("open a ledger of {entries} entries, read over {how}"), |bencher| {
+            bencher.iter_batched(|| (), |()| open().close(), BatchSize::PerIteration);
+        });
+    }
     group.finish();
 }
 

@@ -19,15 +19,21 @@
 // The journey of a request, top to bottom; a stage imports only those below it.
 #[cfg(feature = "gateway")]
 pub mod gateway;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 pub mod client;
 pub mod router;
 pub mod cache;
 pub mod strategy;
 pub mod telemetry;
+#[cfg(feature = "store")]
+pub mod fleet;
 pub mod guard;
 pub mod provider;
 pub mod transport;
 pub mod accounting;
+#[cfg(feature = "store")]
+pub mod shared;
 pub mod config;
 pub mod scripted;
 pub mod clock;

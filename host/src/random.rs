@@ -40,6 +40,12 @@ impl Random {
         z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
         z ^ (z >> 31)
     }
+
+    /// The next share: more than nothing, less than the whole.
+    #[expect(clippy::cast_precision_loss, reason = "as many bits are kept as the number holds")]
+    pub fn share(&self) -> f64 {
+        ((self.next() >> 12) as f64 + 0.5) / (1_u64 << 52) as f64
+    }
 }
 
 /// Bytes that nobody can guess: the system's own, by way of the cryptography that TLS stands on.
@@ -63,6 +69,17 @@ mod tests {
         let draws = |random: &Random| -> Vec<u64> { (0..8).map(|_| random.next()).collect() };
 
         assert_eq!(draws(&one), draws(&other));
+    }
+
+    #[test]
+    fn draws_shares_from_everywhere_between_nothing_and_the_whole() {
+        let random = Random::seeded(1);
+
+        let shares: Vec<f64> = (0..10_000).map(|_| random.share()).collect();
+
+        assert!(shares.iter().all(|share| (f64::MIN_POSITIVE..1.0).contains(share)));
+        let mean = shares.iter().sum::<f64>() / 10_000.0;
+        assert!((mean - 0.5).abs() < 0.02, "{mean}");
     }
 
     #[test]

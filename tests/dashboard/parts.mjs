@@ -13,6 +13,7 @@ const { Splitter } = await part("event-stream");
 const { summed, widened, served } = await part("buckets");
 const { spansOf, marksOf } = await part("waterfall");
 const { standingOf } = await part("candidates");
+const { share, title } = await part("budgets");
 
 const bucket = (at, requests, more = {}) => ({
   at,
@@ -36,6 +37,16 @@ test("lengths of time keep two or three digits", () => {
   const said = [0, 0.2, 132.4, 1240, 12_345, 123_000, null].map(words.length);
 
   assert.deepEqual(said, ["0 ms", "<1 ms", "132 ms", "1.24 s", "12.3 s", "2 min 3 s", "–"]);
+});
+
+test("a budget says whose it is, and what is held counts as gone", () => {
+  const budgets = [
+    { scope: "month", limit: "2", spent: "0.5", reserved: "0.25", uncertain: "0.25" },
+    { of: "label:team=a:b", scope: "day", limit: "0.00", spent: "0.00", reserved: "0.00", uncertain: "0.00" },
+  ];
+
+  assert.deepEqual(budgets.map(title), ["This month", "label team=a:b, today"]);
+  assert.deepEqual(budgets.map(share), [0.5, 0]);
 });
 
 test("a clock runs down to zero and no further", () => {

@@ -39,7 +39,8 @@ export class Stage {
 
   /** Asks the gateway a question: the status, the request's name and who answered. */
   async ask(key) {
-    const body = { model: "default", messages: [{ role: "user", content: "Where does the Seine flow?" }] };
+    const messages = [{ role: "user", content: "Where does the Seine flow?" }];
+    const body = { model: "default", messages, max_tokens: 200 };
     const response = await post(`${this.gateway}/v1/chat/completions`, body, key);
     await response.text();
     const said = (name) => response.headers.get(`x-backstop-${name}`);

@@ -54,12 +54,26 @@ test("every provider down is an alert, and so is the recovery", async () => {
 
 test("spend stands against the budget, with the mark where it warns", async () => {
   await view.stage.ask();
-  const budget = view.page.locator('.budget[data-scope="day"]');
+  const budget = view.page.locator('.budget[data-scope="day"]:not([data-of])');
   await budget.waitFor();
 
   assert.match(await budget.textContent(), /of \$1 · /);
   assert.equal(await budget.locator(".budget-mark").evaluate((mark) => mark.style.left), "80%");
   await view.page.locator(".cost", { hasText: "groq/groq-model" }).waitFor();
+});
+
+test("budgets of routes, providers and labels stand below everybody's, the fullest first", async () => {
+  await view.stage.ask();
+  const route = view.page.locator('.budget[data-of="route:default"]');
+  await route.waitFor();
+  await view.page.waitForFunction(
+    () => !document.querySelector('.budget[data-of="route:default"]').textContent.includes("$0 of"),
+  );
+
+  assert.match(await route.textContent(), /^route default, today\$0\.\d+ of \$2 · \d/);
+  const titles = await view.page.locator(".budget strong").allTextContents();
+  assert.deepEqual(titles.slice(0, 2), ["Today", "route default, today"]);
+  assert.deepEqual(titles.slice(2).toSorted(), ["label team=search, this month", "provider openai, today"]);
 });
 
 test("charts draw what happened", async () => {

@@ -13,7 +13,18 @@ const FLAGS = [
   // No target is asked twice, so that what happens does not hang on the retries that were spent before.
   ...["--route", 'strategy = "smart"\noptions = { retries = 0 }\ndeadline = "20s"'],
   // Prices that nobody knows are taken for these: the models are made up.
-  ...["--settings", '[budget]\ndaily_usd = "1"\nunknown_price = { input_per_mtok = "2", output_per_mtok = "8" }'],
+  ...[
+    "--settings",
+    `[budget]
+daily_usd = "1"
+unknown_price = { input_per_mtok = "2", output_per_mtok = "8" }
+[budget.labels."team=search"]
+monthly_usd = "20"
+[providers.openai.budget]
+daily_usd = "5"
+[routes.default.budget]
+daily_usd = "2"`,
+  ],
 ];
 
 /** What the tests of one file look at. */

@@ -72,6 +72,15 @@ impl Cli {
         self
     }
 
+    /// Sets its clock ahead by so much, such as `+5m`, or behind; time passes as it does. Needs the library of `faketime`, without
+    /// which the clock shows the true time.
+    #[must_use]
+    pub fn with_clock(self, by: &str) -> Self {
+        self.env("LD_PRELOAD", "/usr/$LIB/faketime/libfaketime.so.1")
+            .env("FAKETIME", by)
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+    }
+
     /// Adds arguments.
     #[must_use]
     pub fn args<'a>(mut self, arguments: impl IntoIterator<Item = &'a str>) -> Self {

@@ -81,15 +81,18 @@ fn one_place_alone_is_unsafe() {
 fn a_stage_imports_only_those_below_it() {
     let order = [
         "gateway",
+        "simulation",
         "client",
         "router",
         "cache",
         "strategy",
         "telemetry",
+        "fleet",
         "guard",
         "provider",
         "transport",
         "accounting",
+        "shared",
         "config",
     ];
     for (name, text) in sources() {

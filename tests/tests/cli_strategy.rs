@@ -4,7 +4,8 @@ use backstop_tests::{Cli, CliRun};
 use serde_json::json;
 use tempfile::TempDir;
 
-const BUILT_IN: [&str; 5] = ["smart", "cost", "quality", "round-robin", "fail-fast"];
+const BUILT_IN: [&str; 9] =
+    ["smart", "cost", "quality", "round-robin", "fail-fast", "by-task", "bandit", "hedge", "quota-aware"];
 
 /// A folder with nothing of Backstop's in it.
 struct Folder(TempDir);
@@ -88,11 +89,15 @@ fn names_what_is_wrong_with_a_file() {
 }
 
 #[test]
-fn refuses_to_build_what_is_no_guest_crate() {
+fn refuses_to_build_what_is_no_project() {
     let folder = Folder::empty();
 
     let nothing = folder.run(&["strategy", "build"]);
 
     assert_code(&nothing, 2);
-    assert!(nothing.stderr.contains("there is no Cargo.toml"), "{}", nothing.stderr);
+    assert!(
+        nothing.stderr.contains("holds no strategy") && nothing.stderr.contains("Cargo.toml"),
+        "{}",
+        nothing.stderr
+    );
 }

@@ -3,11 +3,13 @@
 
 #![cfg(unix)]
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use backstop::scripted::{Answer, Fault, Place, Reply, Script};
 use backstop_tests::{LONG_QUESTION as HI, Served, Stage, post};
+use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -96,34 +98,52 @@ async fn holds_each_route_and_key_to_budgets_of_their_own() {
     assert_eq!((&by_key["sums"][0]["of"], &by_key["sums"][0]["cost_usd"]), (&json!("ci"), &json!("0.002")));
 }
 
+/// How many clients hang up, each at a point of its own: a few, or as many as `BACKSTOP_LEDGER_CANCELS` says.
+fn cancels() -> usize {
+    std::env::var("BACKSTOP_LEDGER_CANCELS").ok().and_then(|count| count.parse().ok()).unwrap_or(25)
+}
+
 // R10
 #[tokio::test(flavor = "multi_thread")]
 async fn charges_a_client_who_hangs_up_and_leaks_nothing() {
+    const INPUT_COST: f64 = 0.0001;
+    const ABREAST: usize = 20;
     let pieces = ["one ", "two ", "three ", "four ", "five ", "six ", "seven ", "eight "];
     let slow = Answer::new("").pieces(pieces).usage(100, 200).every(Duration::from_millis(8));
     let stage = stage(slow, "[budget]\ndaily_usd = \"1000\"").await.with_patience();
     let gateway = Served::start(&stage).await;
+    let whole = reply_until(gateway.address(), usize::MAX).await.1;
+    let cancels = cancels();
 
-    for point in 0..25 {
-        let mut client = TcpStream::connect(gateway.address()).await.unwrap();
-        client.write_all(&post(&stream(), &[])).await.unwrap();
-        stage.provider("alpha").calls_reach(point + 1).await;
-        let mut seen = vec![0; 1 + 60 * point];
-        let _ = tokio::time::timeout(Duration::from_secs(2), client.read_exact(&mut seen)).await;
+    let points = (0..cancels).map(|place| whole * place / cancels);
+    let (before_the_head, within): (Vec<usize>, Vec<usize>) = points.partition(|point| *point == 0);
+    for (place, _) in before_the_head.iter().enumerate() {
+        let client = reply_until(gateway.address(), 0).await;
+        stage.provider("alpha").calls_reach(place + 2).await;
         drop(client);
     }
-    let mut said = overview(&gateway).await;
-    while said["budgets"][0]["reserved"] != "0.00" {
-        said = overview(&gateway).await;
-    }
+    let clients = within.into_iter().map(|point| reply_until(gateway.address(), point));
+    futures_util::stream::iter(clients).buffer_unordered(ABREAST).for_each(async |client| drop(client)).await;
+    let resolved = tokio::time::timeout(Duration::from_secs(5), async {
+        while overview(&gateway).await["budgets"][0]["reserved"] != "0.00" {}
+    });
 
-    let spent = dollars(&said["budgets"][0]["spent"]);
-    // At least the input of each: $0.0001.
-    assert!(spent >= 25.0 * 0.0001, "{said}");
-    assert_eq!(said["in_flight"], 0);
+    resolved.await.expect("nothing is held five seconds after the last of them has gone");
+    assert_eq!(overview(&gateway).await["in_flight"], 0);
     gateway.stopped().await;
     let exported = stage.backstop(["costs", "export", "--format", "jsonl"]).run().await;
-    assert_eq!(exported.stdout.lines().count(), 25, "one entry for each: {}", exported.stdout);
+    let entries: Vec<Value> = exported.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((entries.len(), stage.attempts()), (1 + cancels, vec![1 + cancels]), "one entry for each call");
+    assert!(entries.iter().all(|entry| dollars(&entry["cost_usd"]) >= INPUT_COST), "{entries:#?}");
+}
+
+/// Asks for a stream and reads so many bytes of the reply, or as many as come. The client hangs up when it is dropped.
+async fn reply_until(gateway: SocketAddr, point: usize) -> (TcpStream, usize) {
+    let mut client = TcpStream::connect(gateway).await.unwrap();
+    client.write_all(&post(&stream(), &[("connection", "close")])).await.unwrap();
+    let mut seen = Vec::new();
+    (&mut client).take(point.try_into().unwrap()).read_to_end(&mut seen).await.unwrap();
+    (client, seen.len())
 }
 
 // R17

@@ -2,8 +2,6 @@
 
 #![cfg(target_os = "linux")]
 
-use std::sync::Arc;
-
 use backstop::config::{SandboxConfig, StrategyRef};
 use backstop::strategy::Strategy;
 use backstop::types::{Ask, RosterTarget, Standing, State, TargetName, Verdict};
@@ -30,33 +28,14 @@ fn roster() -> Vec<RosterTarget> {
 }
 
 fn ask() -> Ask {
-    let state = State {
-        standing: Standing::Ready,
-        estimated_cost: None,
-        in_flight: 0,
-        consecutive_failures: 0,
-        success_rate: 1.0,
-        first_token_ms: None,
-        quota_left: None,
-    };
+    let ready = State::unknown(Standing::Ready);
     Ask {
-        sequence: 0,
-        entropy: 0,
-        now_ms: 0,
         input_tokens: 1,
         max_output_tokens: 1,
-        streaming: false,
-        labels: Arc::new([]),
-        states: vec![state],
-        attempts: Vec::new(),
-        in_flight: Vec::new(),
-        preferred: None,
-        emergency: false,
         attempts_left: 4,
         retries_left: 4,
-        elapsed_ms: 0,
         remaining_ms: None,
-        note: Vec::new(),
+        ..Ask::first(vec![ready])
     }
 }
 

@@ -17,7 +17,20 @@ use component::Component;
 use toolchain::Toolchain;
 
 /// The guests that are built, each in a folder of its name.
-const GUESTS: [&str; 7] = ["smart", "cost", "quality", "round-robin", "fail-fast", "weighted", "hostile"];
+const GUESTS: [&str; 12] = [
+    "smart",
+    "cost",
+    "quality",
+    "round-robin",
+    "fail-fast",
+    "by-task",
+    "bandit",
+    "hedge",
+    "quota-aware",
+    "weighted",
+    "hostile",
+    "witness",
+];
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();

@@ -27,7 +27,7 @@ impl<'a> Ask<'a> {
     /// The target at this place in the roster.
     #[must_use]
     pub fn target(&self, index: u32) -> Option<&'a Target> {
-        self.roster.targets().get(usize::try_from(index).ok()?)
+        self.roster.target(index)
     }
 
     /// Every target of the roster with its present state, in declared order.

@@ -2,3 +2,6 @@
 
 pub use crate::Question as Ask;
 pub use crate::{Attempt, Decision, Description, Extra, Failure, PastAttempt, Standing, State, Target, Verdict};
+
+/// A place in the roster.
+pub type TargetIndex = u32;

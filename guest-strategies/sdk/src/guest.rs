@@ -7,18 +7,48 @@ use core::cell::Cell;
 use core::marker::PhantomData;
 use std::thread::LocalKey;
 
-use crate::{Ask, Decision, Description, Question, Roster, Strategy, Target};
+use crate::{Ask, Decision, Description, End, Observe, Outcome, Question, Roster, Strategy, Target};
 
-/// The bindings of the contract, over the types of this crate.
+/// The bindings of the contract, over the types of this crate. Imports that a guest does not use are not in its component.
 pub mod bindings {
     wit_bindgen::generate!({
         path: "wit",
-        world: "described-strategy",
+        inline: r"
+            package backstop:sdk;
+            world guest {
+                include backstop:strategy/described-strategy@1.0.0;
+                import backstop:strategy/state@1.0.0;
+                import backstop:strategy/content@1.0.0;
+                import backstop:strategy/log@1.0.0;
+            }
+        ",
+        world: "backstop:sdk/guest",
+        generate_all,
         with: { "backstop:strategy/types@1.0.0": crate::contract },
         pub_export_macro: true,
         export_macro_name: "export_component",
     });
 }
+
+/// The export of those that are told outcomes. Apart, since an export cannot be left unused.
+pub mod observing {
+    wit_bindgen::generate!({
+        path: "wit",
+        inline: r"
+            package backstop:sdk-observing;
+            world observing {
+                export backstop:strategy/observe@1.0.0;
+            }
+        ",
+        world: "backstop:sdk-observing/observing",
+        generate_all,
+        with: { "backstop:strategy/types@1.0.0": crate::contract },
+        pub_export_macro: true,
+        export_macro_name: "export_observe",
+    });
+}
+
+use observing::exports::backstop::strategy::observe as told;
 
 /// A strategy with the roster it was configured for.
 pub struct Configured<S> {
@@ -49,11 +79,48 @@ impl<S: Exported> bindings::exports::backstop::strategy::choose::Guest for Compo
     }
 
     fn next(question: Question) -> Decision {
-        let Some(configured) = S::slot().with(Cell::get) else {
-            // The host configures before it asks. One that does not is told so in the only way there is: by a trap.
-            core::arch::wasm32::unreachable()
-        };
+        let configured = configured::<S>();
         configured.strategy.next(&Ask::new(&configured.roster, &question))
+    }
+}
+
+impl<S: Exported + Observe> told::Guest for Component<S> {
+    fn observe(outcome: told::Outcome) {
+        let configured = configured::<S>();
+        configured.strategy.observe(&configured.roster, &outcome.into());
+    }
+}
+
+fn configured<S: Exported>() -> &'static Configured<S> {
+    match S::slot().with(Cell::get) {
+        Some(configured) => configured,
+        // The host configures before all else. One that does not is told so in the only way there is: by a trap.
+        None => core::arch::wasm32::unreachable(),
+    }
+}
+
+impl From<told::Outcome> for Outcome {
+    fn from(outcome: told::Outcome) -> Self {
+        Self {
+            sequence: outcome.sequence,
+            entropy: outcome.entropy,
+            now_ms: outcome.now_ms,
+            target: outcome.target,
+            end: match outcome.end {
+                told::End::Served => End::Served,
+                told::End::Failed(failure) => End::Failed(failure),
+                told::End::Outrun => End::Outrun,
+                told::End::Abandoned => End::Abandoned,
+            },
+            took_ms: outcome.took_ms,
+            first_token_ms: outcome.first_token_ms,
+            cost: outcome.cost,
+            input_tokens: outcome.input_tokens,
+            output_tokens: outcome.output_tokens,
+            streaming: outcome.streaming,
+            labels: outcome.labels,
+            extras: outcome.extras,
+        }
     }
 }
 
@@ -69,10 +136,18 @@ impl<S: Exported> bindings::exports::backstop::strategy::about::Guest for Compon
     }
 }
 
-/// Exports a strategy.
+/// Exports a strategy; with `: Observe` one that is told what became of attempts.
 #[macro_export]
 macro_rules! export {
     ($strategy:ty) => {
+        $crate::export!($strategy => {});
+    };
+    ($strategy:ty: Observe) => {
+        $crate::export!($strategy => {
+            $crate::guest::observing::export_observe!(Component with_types_in $crate::guest::observing);
+        });
+    };
+    ($strategy:ty => { $($more:tt)* }) => {
         #[allow(unsafe_code, reason = "a component's exports are functions without mangling")]
         const _: () = {
             ::std::thread_local! {
@@ -95,7 +170,8 @@ macro_rules! export {
             }
 
             type Component = $crate::guest::Component<$strategy>;
-    $crate::guest::bindings::export_component!(Component with_types_in $crate::guest::bindings);
+            $crate::guest::bindings::export_component!(Component with_types_in $crate::guest::bindings);
+            $($more)*
         };
     };
 }

@@ -32,7 +32,8 @@
 //!
 //! Its crate is a `cdylib`; name, version and summary come from its `Cargo.toml`. `backstop strategy build` makes a
 //! component of it. Tests run natively, with [`testing`]. A strategy that only wants another *order* leaves the rest (retries, waits,
-//! emergencies, hedges) to [`Fallback`], as the built-in ones do.
+//! emergencies, hedges) to [`Fallback`], as the built-in ones do. One that is to learn implements [`Observe`] as well and remembers
+//! with [`powers::state`]; what is in [`powers`] has to be granted by the operator.
 
 // Who and what is asked about, then the question, then the answer.
 mod roster;
@@ -43,8 +44,11 @@ mod ask;
 mod candidate;
 mod select;
 mod decision;
+mod outcome;
 // What a strategy is.
 mod strategy;
+mod observe;
+pub mod powers;
 mod options;
 mod wait;
 mod hedge;
@@ -69,7 +73,9 @@ pub use decision::{Attempt, Decision, Verdict};
 pub use failure::Failure;
 pub use fallback::{Fallback, FallbackOptions, Order};
 pub use hedge::Hedge;
+pub use observe::Observe;
 pub use options::{NoOptions, OptionValue, Options, Schema, Share, read_options, read_value, schema_of};
+pub use outcome::{End, Outcome};
 pub use question::{Extra, PastAttempt, Question};
 pub use roster::{Roster, Target};
 pub use select::Select;
@@ -80,7 +86,7 @@ pub use strategy::{Description, Strategy};
 pub use wait::Wait;
 pub use words::dollars;
 
-/// Exports a strategy. Natively there is nothing to export to, so all it does is to check that the type is a strategy.
+/// Exports a strategy; with `: Observe` one that is told what became of attempts. Natively there is nothing to export to, so all it does is to check that the type is a strategy.
 #[cfg(not(target_arch = "wasm32"))]
 #[macro_export]
 macro_rules! export {
@@ -88,6 +94,12 @@ macro_rules! export {
         const _: fn() = || {
             fn is_a_strategy<S: $crate::Strategy>() {}
             is_a_strategy::<$strategy>();
+        };
+    };
+    ($strategy:ty: Observe) => {
+        const _: fn() = || {
+            fn observes<S: $crate::Observe>() {}
+            observes::<$strategy>();
         };
     };
 }

@@ -54,6 +54,12 @@ impl Target {
         self.local || (self.input_price == Some(0.0) && self.output_price == Some(0.0))
     }
 
+    /// Its name: `provider/model`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        [self.provider.as_str(), "/", self.model.as_str()].concat()
+    }
+
     /// What the operator said of the target under this name.
     #[must_use]
     pub fn label(&self, name: &str) -> Option<&str> {
@@ -72,6 +78,12 @@ impl Roster {
     #[must_use]
     pub fn targets(&self) -> &[Target] {
         &self.targets
+    }
+
+    /// The target at this place.
+    #[must_use]
+    pub fn target(&self, index: u32) -> Option<&Target> {
+        self.targets.get(usize::try_from(index).ok()?)
     }
 
     /// Which targets go by this name (`provider` or `provider/model`), one entry for each target of the roster.

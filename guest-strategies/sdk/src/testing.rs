@@ -31,7 +31,11 @@
 // A test that is set up wrongly should say so and stop.
 #![allow(clippy::panic, reason = "for tests only")]
 
+mod memory;
+
 use crate::{Ask, Decision, Failure, PastAttempt, Question, Roster, Standing, State, Strategy, Target, Verdict};
+
+pub use memory::{forget, show};
 
 /// A roster, a question and options in the making. A target that is added is ready, knows nothing of prices, and is what
 /// the calls after it speak of.
@@ -94,6 +98,20 @@ impl Situation {
     #[must_use]
     pub fn entropy(mut self, entropy: u64) -> Self {
         self.question.entropy = entropy;
+        self
+    }
+
+    /// Makes it a request for a stream.
+    #[must_use]
+    pub fn streaming(mut self) -> Self {
+        self.question.streaming = true;
+        self
+    }
+
+    /// Sets how many input tokens it has.
+    #[must_use]
+    pub fn input_tokens(mut self, tokens: u32) -> Self {
+        self.question.input_tokens = tokens;
         self
     }
 

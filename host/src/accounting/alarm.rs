@@ -46,10 +46,11 @@ impl Alarm {
         let alert = Alert { at: self.clock.wall(), kind, message, provider, route };
         let (kind, message) = (alert.kind.name(), &alert.message);
         match alert.kind {
-            AlertKind::Recovered => tracing::info!(alert = kind, "{message}"),
+            AlertKind::Recovered | AlertKind::SharedStoreBack => tracing::info!(alert = kind, "{message}"),
             AlertKind::Budget | AlertKind::ReloadRefused => tracing::warn!(alert = kind, "{message}"),
             AlertKind::EveryProviderDown
             | AlertKind::LedgerUnavailable
+            | AlertKind::SharedStoreLost
             | AlertKind::KeyRejected
             | AlertKind::ModelUnknown
             | AlertKind::StrategyQuarantined => tracing::error!(alert = kind, "{message}"),

@@ -3,6 +3,7 @@
 mod sink;
 mod news;
 mod alarm;
+mod archive;
 mod stats;
 mod costs;
 mod timeline;
@@ -10,6 +11,8 @@ mod records;
 mod account;
 mod calendar;
 mod treasury;
+mod behind;
+pub mod recording;
 #[cfg(feature = "store")]
 mod database;
 #[cfg(feature = "store")]
@@ -28,13 +31,14 @@ use crate::types::{RequestId, RequestRecord};
 
 pub use account::{Account, Scope, Window};
 pub use alarm::{About, Alarm};
+pub use archive::{Archive, Change, Changes, NotebookName};
 pub use calendar::{Calendar, Turned, date_of, day_of, month_of_day};
 pub use costs::{CostLine, Costs};
 pub use news::{News, NewsReceiver};
 pub use sink::RecordSink;
 pub use stats::Stats;
 pub use timeline::{BucketView, TimelineView};
-pub use treasury::{Ask, Back, Holder, Lent, Need, Posting, PostingKind, Slice, Treasury};
+pub use treasury::{Ask, Back, Holder, Lent, Need, Posting, PostingKind, Refusal, Slice, Treasury};
 
 use news::Wire;
 use records::Records;

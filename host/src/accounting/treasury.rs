@@ -23,7 +23,7 @@ pub trait Treasury: Send + Sync {
     /// Asks for more ahead of time, and does not wait.
     fn top_up(&self, asks: Vec<Ask>);
 
-    /// Takes back what the holder does not need any more.
+    /// Takes back what the holder had, which is no more.
     fn take_back(&self, slices: Vec<Slice>);
 }
 
@@ -37,6 +37,9 @@ pub trait Holder: Send + Sync {
 
     /// Whether anything is held that could be given back.
     fn holds_any(&self) -> bool;
+
+    /// Nothing more can be lent for now, for this reason: what is lent may be spent.
+    fn starve(&self, why: Arc<str>);
 
     /// Nothing can be lent or entered any more, for this reason: nobody may spend.
     fn shut(&self, why: Arc<str>);
@@ -85,12 +88,21 @@ pub struct Lent {
     pub account: Arc<Account>,
     /// So much more.
     pub granted: NanoUsd,
-    /// What could still be lent, where that was less than was needed.
-    pub refused_beyond: Option<NanoUsd>,
+    /// Why it is less than was needed, where it is.
+    pub refused: Option<Refusal>,
     /// What was spent of it, but for what its holder has entered itself.
     pub spent_elsewhere: NanoUsd,
     /// What other processes hold of it.
     pub lent_elsewhere: NanoUsd,
+}
+
+/// Why something is not lent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// No more than so much can be lent.
+    Beyond(NanoUsd),
+    /// Whoever knows cannot be asked now.
+    Unknown,
 }
 
 /// An amount of one account.

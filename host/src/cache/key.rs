@@ -49,6 +49,15 @@ impl CacheKey {
     }
 }
 
+#[cfg(feature = "store")]
+impl CacheKey {
+    /// The key's name among those of other configurations: hexadecimal digits.
+    pub(super) fn within(&self, configuration: &[u8; 32]) -> String {
+        let digest = Sha256::new().chain_update(configuration).chain_update(self.0).finalize();
+        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
 /// Parts of a request on their way into the digest, each with its length before it, so that no two lists of parts are one text.
 struct Parts(Sha256);
 

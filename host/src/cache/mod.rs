@@ -8,17 +8,25 @@ mod flights;
 mod key;
 mod reply;
 mod shelf;
+#[cfg(feature = "store")]
+mod kept_text;
+#[cfg(feature = "store")]
+mod shared;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 pub use key::{CacheKey, ReplyShape};
 pub use reply::{KeptEvent, KeptReply, KeptWords};
+#[cfg(feature = "store")]
+pub use shared::SharedReplies;
 pub use shelf::{Memory, Shelf};
 
 pub(crate) use flights::{Boarded, Landing};
 use flights::{Flights, Lead};
 
+#[cfg(feature = "store")]
+use crate::clock::Clock;
 use crate::clock::Moment;
 use crate::config::CacheConfig;
 
@@ -47,6 +55,19 @@ impl ReplyCache {
     #[must_use]
     pub fn new(config: &CacheConfig) -> Option<Arc<Self>> {
         let shelf = || Arc::new(Memory::new(config.max_bytes, config.ttl));
+        config.enabled.then(|| Self::on(shelf(), config))
+    }
+
+    /// One in memory and in a store that instances share; `None` where it is off. `configuration` names those whose answers are alike.
+    #[cfg(feature = "store")]
+    #[must_use]
+    pub fn shared(
+        config: &CacheConfig,
+        behind: Arc<SharedReplies>,
+        configuration: [u8; 32],
+        clock: Arc<dyn Clock>,
+    ) -> Option<Arc<Self>> {
+        let shelf = || Arc::new(shared::SharedShelf::new(behind, configuration, config, clock));
         config.enabled.then(|| Self::on(shelf(), config))
     }
 

@@ -3,12 +3,16 @@
 use std::io;
 use std::process::ExitCode;
 
+use backstop::accounting::ledger::LedgerError;
+use backstop::accounting::recording::{ReadError, RecordError};
 use backstop::accounting::store::StoreError;
 use backstop::client::BuildError;
 use backstop::config::ConfigError;
+use backstop::config::scenario::ScenarioError;
 use backstop::gateway::BindError;
 use backstop::gateway::keys::KeyFileError;
 use backstop::router::{RouteError, StreamError};
+use backstop::simulation::SimulateError;
 use backstop::strategy::LoadStrategyError;
 use thiserror::Error;
 
@@ -63,8 +67,13 @@ impl Exit {
                 .or_else(|| cause.downcast_ref().map(Self::of_build))
                 .or_else(|| cause.downcast_ref().map(|_: &UsageError| Self::Usage))
                 .or_else(|| cause.downcast_ref().map(|_: &ConfigError| Self::Usage))
+                .or_else(|| cause.downcast_ref().map(|_: &ScenarioError| Self::Usage))
+                .or_else(|| cause.downcast_ref().map(Self::of_simulate))
                 .or_else(|| cause.downcast_ref().map(|_: &BindError| Self::Usage))
                 .or_else(|| cause.downcast_ref().map(|_: &StoreError| Self::Usage))
+                .or_else(|| cause.downcast_ref().map(|_: &RecordError| Self::Usage))
+                .or_else(|| cause.downcast_ref().map(|_: &ReadError| Self::Usage))
+                .or_else(|| cause.downcast_ref().map(|_: &LedgerError| Self::Usage))
                 .or_else(|| cause.downcast_ref().map(|_: &KeyFileError| Self::Usage))
                 .or_else(|| cause.downcast_ref().map(|_: &LoadStrategyError| Self::Usage))
                 .or_else(|| cause.downcast_ref().map(|_: &StreamError| Self::Failed));
@@ -88,13 +97,20 @@ impl Exit {
         }
     }
 
+    fn of_simulate(error: &SimulateError) -> Self {
+        match error {
+            SimulateError::Build { source, .. } => Self::of_build(source),
+            SimulateError::NoThread(_) | SimulateError::Interrupted => Self::Failed,
+        }
+    }
+
     fn of_build(error: &BuildError) -> Self {
         match error {
             BuildError::Config(_)
             | BuildError::Problems(_)
             | BuildError::Strategy { .. }
             | BuildError::UnknownStrategy(_) => Self::Usage,
-            BuildError::Interrupted => Self::Failed,
+            BuildError::Shadow(_) | BuildError::Interrupted => Self::Failed,
         }
     }
 }

@@ -19,15 +19,54 @@ pub(crate) async fn pressed() {
     }
 }
 
-/// Ends when the process is told to end: by Ctrl-C, or as a service is.
-pub(crate) async fn told_to_end() {
+/// Hears each time that the process is told to end, from the moment it is made: one that comes while nobody waits is not lost.
+pub(crate) struct Endings {
     #[cfg(unix)]
-    if let Ok(mut told) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        tokio::select! {
-            () = pressed() => {}
-            _ = told.recv() => {}
+    signals: Option<[tokio::signal::unix::Signal; 2]>,
+}
+
+impl Endings {
+    /// Begins to listen. Within a runtime.
+    pub(crate) fn listen() -> Self {
+        Self {
+            #[cfg(unix)]
+            signals: {
+                use tokio::signal::unix::{SignalKind, signal};
+
+                signal(SignalKind::interrupt()).and_then(|pressed| Ok([pressed, signal(SignalKind::terminate())?])).ok()
+            },
         }
-        return;
     }
-    pressed().await;
+
+    /// Ends at the next time.
+    pub(crate) async fn next(&mut self) {
+        #[cfg(unix)]
+        if let Some([pressed, told]) = &mut self.signals {
+            tokio::select! {
+                _ = pressed.recv() => {}
+                _ = told.recv() => {}
+            }
+            return;
+        }
+        pressed().await;
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use rustix::process::{Signal, getpid, kill_process};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn loses_no_signal_that_comes_while_nobody_waits() {
+        let mut endings = Endings::listen();
+
+        kill_process(getpid(), Signal::TERM).unwrap();
+        endings.next().await;
+        kill_process(getpid(), Signal::TERM).unwrap();
+        tokio::task::yield_now().await;
+
+        endings.next().await;
+    }
 }

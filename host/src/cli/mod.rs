@@ -30,6 +30,8 @@ mod costs;
 mod doctor;
 mod demo;
 mod bench;
+mod replay;
+mod simulate;
 mod strategy;
 mod keys;
 mod config;
@@ -96,6 +98,8 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Doctor(args) => interrupt::or(doctor::run(args, file)).await,
         Command::Demo(args) => interrupt::or(demo::run(args)).await,
         Command::Bench(args) => interrupt::or(bench::run(args, file)).await,
+        Command::Replay(args) => interrupt::or(replay::run(args, file)).await,
+        Command::Simulate(args) => interrupt::or(simulate::run(args, file)).await,
         Command::Strategy { command } => interrupt::or(strategy::run(command, file)).await,
         Command::Keys { command } => interrupt::or(keys::run(command, file)).await,
         Command::Config { command } => config::run(command, file),

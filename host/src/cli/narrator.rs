@@ -162,6 +162,7 @@ mod tests {
                 candidates: Vec::new(),
                 verdict: "attempt".into(),
                 reason: Some("highest priority".into()),
+                state: None,
             },
             Event::Attempting { target: Arc::clone(&cerebras), attempt: 1, model_of: (1, 4) },
             Event::Failed { target: Arc::clone(&cerebras), failure, took },

@@ -103,7 +103,19 @@ impl Running {
         let (up, requests) = (figure("/uptime_s"), figure("/stats/total_requests"));
         let up = Length(Duration::try_from_secs_f64(up).unwrap_or_default());
         let about = format!("the gateway at {url} has run for {up} and ended {requests} requests");
-        format!("{}\n{}", paint_words(&table::headed(&table), &STATE_TONES), paint(Tone::Faint, about))
+        let fault = self.overview.pointer("/ledger_fault").and_then(Value::as_str);
+        let faults = [fault.map(|fault| paint(Tone::Bad, fault)), self.shared_store()];
+        let faults: String = faults.into_iter().flatten().map(|fault| format!("{fault}\n")).collect();
+        format!("{}\n{faults}{}", paint_words(&table::headed(&table), &STATE_TONES), paint(Tone::Faint, about))
+    }
+
+    /// How the store is doing that instances share, where there is one.
+    fn shared_store(&self) -> Option<String> {
+        let fault = self.overview.get("shared_store")?.get("fault")?;
+        Some(match fault.as_str() {
+            Some(fault) => paint(Tone::Bad, fault),
+            None => format!("the shared store {}", paint(Tone::Good, "answers")),
+        })
     }
 }
 

@@ -15,8 +15,9 @@ use backstop::transport::HttpTransport;
 
 use super::args::ServeArgs;
 use super::exit::{Exit, UsageError};
+use super::interrupt::Endings;
 use super::logs::{self, LogWish, Writing};
-use super::{files, interrupt, service, setup};
+use super::{files, service, setup};
 
 /// What is logged where nothing is said: a line for each request, and what goes wrong.
 const FILTER: &str = "info";
@@ -51,15 +52,27 @@ pub(crate) async fn run(args: ServeArgs, file: Option<PathBuf>, log: LogWish) ->
     let wanted = args.listen.unwrap_or_else(|| loaded.config.gateway.listen.clone());
     let store = setup::store(&loaded.config)?;
     let ledger = setup::ledger(&loaded.config)?;
+    let fleet = setup::fleet(&loaded.config)?;
+    let replies = setup::replies(&loaded.config)?;
+    let recorder = setup::recorder(&loaded.config)?;
     let mut builder = Backstop::builder().config(loaded.config).record_sink(metrics.clone());
     if let Some(otlp) = &otlp {
         builder = builder.record_sink(otlp.sink());
     }
     if let Some(store) = &store {
-        builder = builder.record_sink(store.share());
+        builder = builder.record_sink(store.share()).learning(store.learning());
     }
     if let Some(ledger) = &ledger {
         builder = builder.treasury(ledger.share());
+    }
+    if let Some(replies) = replies {
+        builder = builder.shared_replies(replies);
+    }
+    if let Some(recorder) = &recorder {
+        builder = builder.recorder(recorder.share());
+    }
+    if let Some(fleet) = &fleet {
+        builder = builder.fleet(fleet.clone());
     }
     let backstop = builder.build().await?;
     let gateway = match service::port()? {
@@ -75,9 +88,14 @@ pub(crate) async fn run(args: ServeArgs, file: Option<PathBuf>, log: LogWish) ->
     writeln!(stdout, "listening on http://{}", gateway.address())?;
     stdout.flush()?;
     service::ready();
-    let told = || async {
-        interrupt::told_to_end().await;
-        service::stopping();
+    // Listened for from here on: a second signal soon after the first is not lost.
+    let endings = Arc::new(tokio::sync::Mutex::new(Endings::listen()));
+    let told = move || {
+        let endings = Arc::clone(&endings);
+        async move {
+            endings.lock().await.next().await;
+            service::stopping();
+        }
     };
     // On a worker of the runtime: from outside, every connection would have to be handed over.
     let served = tokio::spawn(gateway.serve(told));

@@ -5,12 +5,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context;
-use backstop::accounting::ledger::{Ledger, LedgerError};
+use backstop::accounting::ledger::{Ledger, LedgerError, LedgerPlace};
+use backstop::accounting::recording::{RecordError, Recorder};
 use backstop::accounting::store::{Keep, Store, StoreError};
+use backstop::cache::SharedReplies;
 use backstop::client::{Backstop, BuildError, strategy_named};
 use backstop::clock::SystemClock;
 use backstop::config::{self, Config, SandboxConfig, Sources, StoreConfig, StrategyRef};
-use backstop::strategy::inspect;
+use backstop::fleet::Membership;
+use backstop::shared::SharedError;
+use backstop::strategy::{Learning, inspect};
 
 use super::args::{RetryArgs, WishArgs};
 use super::retries::{self, Said, Unsaid};
@@ -24,39 +28,73 @@ pub(crate) struct Ready {
     /// Flags that have no effect, in words.
     pub(crate) notes: Vec<String>,
     /// Held for their drop, behind the backstop's.
-    _ledger: Option<OpenLedger>,
+    _ledger: Option<Open<Ledger>>,
     _store: Option<OpenStore>,
 }
 
-/// The store of a command. Everything is on disk when it has been dropped.
-pub(crate) struct OpenStore(Arc<Store>);
+/// The store of a command, with what strategies learn. Everything is on disk when it has been dropped.
+pub(crate) struct OpenStore {
+    store: Open<Store>,
+    learning: Arc<Learning>,
+}
 
 impl OpenStore {
     /// A reference for those who write to it or read it.
     pub(crate) fn share(&self) -> Arc<Store> {
-        Arc::clone(&self.0)
+        self.store.share()
+    }
+
+    /// What strategies learn, kept in it.
+    pub(crate) fn learning(&self) -> Arc<Learning> {
+        Arc::clone(&self.learning)
     }
 }
 
 impl Drop for OpenStore {
     fn drop(&mut self) {
-        self.0.close();
+        // First what the last requests taught, then the disk.
+        self.learning.settle();
     }
 }
 
-/// The ledger of a command. What was lent has gone back, and everything is on disk, when it has been dropped.
-pub(crate) struct OpenLedger(Arc<Ledger>);
+/// What a command opened to write to, and closes at its end, whoever else still has a reference: what it was told is on disk when this
+/// has been dropped, and what was lent to a ledger's holders has gone back.
+pub(crate) struct Open<T: Close>(Arc<T>);
 
-impl OpenLedger {
-    /// A reference for those who spend.
-    pub(crate) fn share(&self) -> Arc<Ledger> {
+impl<T: Close> Open<T> {
+    /// A reference for those who use it.
+    pub(crate) fn share(&self) -> Arc<T> {
         Arc::clone(&self.0)
     }
 }
 
-impl Drop for OpenLedger {
+impl<T: Close> Drop for Open<T> {
     fn drop(&mut self) {
         self.0.close();
+    }
+}
+
+/// What has a last word to write.
+pub(crate) trait Close {
+    /// Writes it.
+    fn close(&self);
+}
+
+impl Close for Store {
+    fn close(&self) {
+        Self::close(self);
+    }
+}
+
+impl Close for Ledger {
+    fn close(&self) {
+        Self::close(self);
+    }
+}
+
+impl Close for Recorder {
+    fn close(&self) {
+        Self::close(self);
     }
 }
 
@@ -111,7 +149,7 @@ pub(crate) async fn ready(
         None
     });
     if let Some(store) = &store {
-        builder = builder.record_sink(store.share());
+        builder = builder.record_sink(store.share()).learning(store.learning());
     }
     let ledger = match ledger(&config) {
         // An answer is worth more than its record, but not more than the limits of what may be spent.
@@ -124,6 +162,12 @@ pub(crate) async fn ready(
     if let Some(ledger) = &ledger {
         builder = builder.treasury(ledger.share());
     }
+    if let Some(replies) = replies(&config)? {
+        builder = builder.shared_replies(replies);
+    }
+    if let Some(fleet) = fleet(&config)? {
+        builder = builder.fleet(fleet);
+    }
     let backstop = builder.config(config).build().await?;
     Ok(Ready { backstop, notes, _ledger: ledger, _store: store })
 }
@@ -135,16 +179,59 @@ pub(crate) async fn ready(
 pub(crate) fn store(config: &Config) -> Result<Option<OpenStore>, StoreError> {
     let StoreConfig { path, keep_requests, keep, .. } = &config.store;
     let keep = Keep { requests: *keep_requests, time: *keep };
-    path.as_ref().map(|path| Store::open(path, keep).map(|store| OpenStore(Arc::new(store)))).transpose()
+    let Some(path) = path else { return Ok(None) };
+    let store = Store::open(path, keep)?;
+    let store = match ledger_place(config) {
+        Some(ledger) => store.with_ledger(ledger),
+        None => store,
+    };
+    let store = Arc::new(store);
+    let learning = Arc::new(Learning::kept_in(store.clone()));
+    Ok(Some(OpenStore { store: Open(store), learning }))
 }
 
-/// Opens the ledger beside the store that the configuration names; `None` where it names none.
+/// Where the configuration has the ledger: in the database it names, else beside its store; `None` where it names neither.
+pub(crate) fn ledger_place(config: &Config) -> Option<LedgerPlace> {
+    let beside = || config.store.path.clone().map(LedgerPlace::Beside);
+    config.store.ledger.clone().map(LedgerPlace::Postgres).or_else(beside)
+}
+
+/// Opens the ledger that the configuration names; `None` where it names none.
 ///
 /// # Errors
 /// When it cannot be used.
-pub(crate) fn ledger(config: &Config) -> Result<Option<OpenLedger>, LedgerError> {
-    let Some(path) = &config.store.path else { return Ok(None) };
-    Ledger::open(path, Arc::new(SystemClock::start())).map(|ledger| Some(OpenLedger(Arc::new(ledger))))
+pub(crate) fn ledger(config: &Config) -> Result<Option<Open<Ledger>>, LedgerError> {
+    let Some(place) = ledger_place(config) else { return Ok(None) };
+    let ledger = Ledger::open_at(&place, config.store.shared.as_ref(), Arc::new(SystemClock::start()));
+    ledger.map(|ledger| Some(Open(Arc::new(ledger))))
+}
+
+/// Begins the recording that the configuration wants; `None` where it wants none.
+///
+/// # Errors
+/// When its folder cannot be written to.
+pub(crate) fn recorder(config: &Config) -> Result<Option<Open<Recorder>>, RecordError> {
+    let recording = &config.recording;
+    let Some(folder) = recording.folder.as_ref().filter(|_| recording.enabled) else { return Ok(None) };
+    let most_bytes = u64::try_from(recording.most_bytes).unwrap_or(u64::MAX);
+    Recorder::open(folder, most_bytes).map(|recorder| Some(Open(Arc::new(recorder))))
+}
+
+/// The replies that the configuration has kept in a store that instances share; `None` where it has none kept, or no such store.
+///
+/// # Errors
+/// When the store's address cannot be one.
+pub(crate) fn replies(config: &Config) -> Result<Option<Arc<SharedReplies>>, SharedError> {
+    let shared = config.store.shared.as_ref().filter(|_| config.cache.enabled);
+    shared.map(|shared| SharedReplies::open(shared).map(Arc::new)).transpose()
+}
+
+/// Joins the other instances, where the configuration names a store that they share.
+///
+/// # Errors
+/// When the store's address cannot be one.
+pub(crate) fn fleet(config: &Config) -> Result<Option<Arc<Membership>>, SharedError> {
+    config.store.shared.as_ref().map(|shared| Membership::new(shared).map(Arc::new)).transpose()
 }
 
 /// Whether anything limits what is spent.

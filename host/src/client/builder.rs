@@ -6,22 +6,21 @@ use std::sync::atomic::AtomicU64;
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
-use thiserror::Error;
 
+use crate::accounting::recording::Recorder;
 use crate::accounting::{Accounts, RecordSink, Treasury};
 use crate::cache::ReplyCache;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{
-    self, Config, ConfigError, Problem, ProviderConfig, RouteConfig, SandboxConfig, Sources, StrategyRef,
-};
-use crate::guard::{Guard, Target};
+use crate::config::{self, Config, ProviderConfig, RouteConfig, SandboxConfig, Sources, StrategyRef};
+use crate::guard::{Fleet, Guard, Sharer, Target};
 use crate::random::Random;
-use crate::router::{Decider, Endpoint, Route, Router, Seat, seat};
-use crate::strategy::{LoadStrategyError, resolve_name};
+use crate::router::{Decider, Endpoint, Route, Router, Seat, Shadow, Surroundings, seat};
+use crate::strategy::{Learning, Named, resolve_name};
 use crate::telemetry::RequestLog;
 use crate::transport::{HttpTransport, Transport};
 
 use super::Backstop;
+use super::build_error::BuildError;
 use super::live::{Live, Stand};
 use super::watch::{Watch, Watched};
 
@@ -37,6 +36,10 @@ pub struct Builder {
     seed: Option<u64>,
     sinks: Vec<Arc<dyn RecordSink>>,
     treasury: Option<Arc<dyn Treasury>>,
+    fleet: Option<Arc<dyn Fleet>>,
+    replies: Replies,
+    recorder: Option<Arc<Recorder>>,
+    learning: Option<Arc<Learning>>,
 }
 
 /// What a configuration needs to become a router, and what outlives it.
@@ -46,11 +49,21 @@ pub(super) struct Lasting {
     pub(super) random: Arc<Random>,
     pub(super) accounts: Arc<Accounts>,
     pub(super) sequence: Arc<AtomicU64>,
+    pub(super) fleet: Option<Arc<dyn Fleet>>,
+    pub(super) replies: Replies,
+    pub(super) recorder: Option<Arc<Recorder>>,
+    pub(super) learning: Arc<Learning>,
 }
+
+/// Replies that instances share, where they do.
+#[cfg(feature = "store")]
+pub(super) type Replies = Option<Arc<crate::cache::SharedReplies>>;
+#[cfg(not(feature = "store"))]
+pub(super) type Replies = ();
 
 /// What was there before a router: another one's guard, who knows the ledger, or nothing but perhaps a ledger.
 pub(super) enum Before<'a> {
-    Guard(&'a Guard),
+    Guard(&'a Arc<Guard>),
     Nothing(Option<Arc<dyn Treasury>>),
 }
 
@@ -58,36 +71,10 @@ pub(super) enum Before<'a> {
 pub(super) struct Made {
     pub(super) router: Router,
     pub(super) config: Config,
+    fleet: Option<Arc<dyn Fleet>>,
+    replies: Replies,
+    learning: Arc<Learning>,
     pub(super) watched: Vec<Watched>,
-}
-
-/// Why a [`Backstop`] could not be made.
-#[derive(Debug, Error)]
-pub enum BuildError {
-    /// The file or the environment is at fault; all problems are listed.
-    #[error(transparent)]
-    Config(#[from] ConfigError),
-    /// The configuration made in code is at fault.
-    #[error("the configuration does not hold together:{}", .0.iter().map(|problem| format!("\n  {problem}")).collect::<String>())]
-    Problems(Vec<Problem>),
-    /// A route's strategy could not be loaded.
-    #[error("route {route:?}: could not load strategy {strategy:?}: {source}")]
-    Strategy {
-        /// The route.
-        route: String,
-        /// Its strategy.
-        strategy: String,
-        /// Why not.
-        source: LoadStrategyError,
-    },
-    /// The strategy named is neither built in nor a path.
-    #[error(
-        "no strategy is called {0:?}; built in are smart, cost, quality, round-robin and fail-fast, and a path ends in .wasm"
-    )]
-    UnknownStrategy(String),
-    /// The task that loads strategies was stopped.
-    #[error("loading was interrupted")]
-    Interrupted,
 }
 
 impl Builder {
@@ -166,6 +153,37 @@ impl Builder {
         self
     }
 
+    /// Lets strategies go on with what they have learnt, and remember what they learn: where it is kept in an archive, beyond the
+    /// process. Without it they remember for as long as this [`Backstop`] lives.
+    #[must_use]
+    pub fn learning(mut self, learning: Arc<Learning>) -> Self {
+        self.learning = Some(learning);
+        self
+    }
+
+    /// Shares limits with other instances, and tells them what this one learns of providers. Without it they are this one's alone.
+    #[must_use]
+    pub fn fleet(mut self, fleet: Arc<dyn Fleet>) -> Self {
+        self.fleet = Some(fleet);
+        self
+    }
+
+    /// Writes every decision down, and how each request ended. Whoever opens a recorder closes it when all is done.
+    #[must_use]
+    pub fn recorder(mut self, recorder: Arc<Recorder>) -> Self {
+        self.sinks.push(Arc::clone(&recorder) as Arc<dyn RecordSink>);
+        self.recorder = Some(recorder);
+        self
+    }
+
+    /// Keeps replies in a store that instances share as well, where the configuration has a cache.
+    #[cfg(feature = "store")]
+    #[must_use]
+    pub fn shared_replies(mut self, replies: Arc<crate::cache::SharedReplies>) -> Self {
+        self.replies = Some(replies);
+        self
+    }
+
     /// Checks the configuration, compiles the strategies off the runtime's threads, and puts everything together.
     ///
     /// # Errors
@@ -186,6 +204,10 @@ impl Builder {
             random: Arc::new(self.seed.map_or_else(Random::from_system, Random::seeded)),
             accounts: Arc::new(Accounts::new(self.sinks, Arc::clone(&clock))),
             sequence: Arc::default(),
+            fleet: self.fleet,
+            replies: self.replies,
+            recorder: self.recorder,
+            learning: self.learning.unwrap_or_default(),
             clock,
         };
         Made::of(config, lasting, Before::Nothing(self.treasury))
@@ -225,16 +247,26 @@ impl Made {
     /// Loads what a checked configuration names. What the guard before it knows is taken over.
     pub(super) fn of(config: Config, lasting: Lasting, before: Before<'_>) -> Result<Self, BuildError> {
         let guard = Guard::new(&config).with_alarm(Arc::clone(lasting.accounts.alarm()));
-        let routes = routes(&config, &guard)?;
-        let embeddings = embedding_routes(&config, &guard)?;
+        let guard = match &lasting.fleet {
+            Some(fleet) => guard.with_commons(fleet.commons()),
+            None => guard,
+        };
+        let routes = routes(&config, &guard, &lasting.learning)?;
+        let embeddings = embedding_routes(&config, &guard, &lasting.learning)?;
         // As late as can be: what happens meanwhile is told to the guard before.
-        let guard = Arc::new(match before {
-            Before::Guard(before) => guard.succeeding(before),
-            Before::Nothing(Some(treasury)) => guard.with_treasury(treasury, lasting.clock.wall()),
-            Before::Nothing(None) => guard,
-        });
+        let (guard, old) = match before {
+            Before::Guard(before) => (guard.succeeding(before), Some(Arc::clone(before) as Arc<dyn Sharer>)),
+            Before::Nothing(Some(treasury)) => (guard.with_treasury(treasury, lasting.clock.wall()), None),
+            Before::Nothing(None) => (guard, None),
+        };
+        let guard = Arc::new(guard);
+        if let Some(fleet) = &lasting.fleet {
+            fleet.share(Arc::clone(&guard) as Arc<dyn Sharer>, old.as_ref(), &lasting.clock);
+        }
         let watched = routes.values().chain(embeddings.values()).map(Watched::of).collect();
-        let Lasting { transport, clock, random, accounts, sequence } = lasting;
+        let Lasting { transport, clock, random, accounts, sequence, fleet, replies, learning, recorder } = lasting;
+        // Anew with each configuration: what another one answered may not be what this one would.
+        let cache = reply_cache(&config, replies.clone(), &clock);
         let router = Router {
             transport,
             clock,
@@ -243,21 +275,46 @@ impl Made {
             endpoints: config.providers.iter().map(|(name, provider)| Endpoint::new(name, provider)).collect(),
             purposes: config.purposes.clone(),
             defaults: config.defaults,
-            // Anew with each configuration: what another one answered may not be what this one would.
-            cache: ReplyCache::new(&config.cache),
+            cache,
+            recorder,
             sequence,
             guard,
             routes,
             embeddings,
         };
-        Ok(Self { router, config, watched })
+        Ok(Self { router, config, fleet, replies, learning, watched })
     }
 
     /// Begins to look at the strategy files. Within a runtime.
     pub(super) fn go_live(self) -> Live {
-        let watch = Watch::start(self.watched, self.config.sandbox.clone(), Arc::clone(&self.router.clock));
-        Live { router: Arc::new(self.router), config: Arc::new(self.config), _watch: watch }
+        let watch = Watch::start(
+            self.watched,
+            self.config.sandbox.clone(),
+            Arc::clone(&self.learning),
+            Arc::clone(&self.router.clock),
+        );
+        Live {
+            router: Arc::new(self.router),
+            config: Arc::new(self.config),
+            fleet: self.fleet,
+            replies: self.replies,
+            learning: self.learning,
+            _watch: watch,
+        }
     }
+}
+
+#[cfg(feature = "store")]
+fn reply_cache(config: &Config, replies: Replies, clock: &Arc<dyn Clock>) -> Option<Arc<ReplyCache>> {
+    match replies {
+        Some(replies) => ReplyCache::shared(&config.cache, replies, config::answers_digest(config), Arc::clone(clock)),
+        None => ReplyCache::new(&config.cache),
+    }
+}
+
+#[cfg(not(feature = "store"))]
+fn reply_cache(config: &Config, (): Replies, _: &Arc<dyn Clock>) -> Option<Arc<ReplyCache>> {
+    ReplyCache::new(&config.cache)
 }
 
 /// The strategy a word means.
@@ -275,16 +332,16 @@ pub fn strategy_named(name: &str) -> Result<StrategyRef, BuildError> {
 /// Routes by name.
 type Routes = IndexMap<String, Arc<Route>>;
 
-fn routes(config: &Config, guard: &Guard) -> Result<Routes, BuildError> {
+fn routes(config: &Config, guard: &Guard, learning: &Learning) -> Result<Routes, BuildError> {
     let mut routes = IndexMap::new();
     for (name, route) in &config.routes {
-        routes.insert(name.clone(), load(name, route, roster(guard, route), &config.sandbox)?);
+        routes.insert(name.clone(), load(name, route, roster(guard, route), &config.sandbox, learning)?);
     }
     Ok(routes)
 }
 
 /// A route for each embedding model: every target that has it, in declared order, under the default route's strategy and bounds.
-fn embedding_routes(config: &Config, guard: &Guard) -> Result<Routes, BuildError> {
+fn embedding_routes(config: &Config, guard: &Guard, learning: &Learning) -> Result<Routes, BuildError> {
     let Some(default) = config.routes.get(Config::DEFAULT_ROUTE) else { return Ok(IndexMap::new()) };
     let mut rosters: IndexMap<&str, Vec<&Target>> = IndexMap::new();
     for target in guard.targets() {
@@ -297,7 +354,8 @@ fn embedding_routes(config: &Config, guard: &Guard) -> Result<Routes, BuildError
     for (model, targets) in rosters {
         let seats = seat(targets);
         let route = route_of_embeddings(default, &seats);
-        let loaded = load(&format!("{}{model}", Config::EMBEDDINGS), &route, seats, &config.sandbox)?;
+        let name = format!("{}{model}", Config::EMBEDDINGS);
+        let loaded = load(&name, &route, seats, &config.sandbox, learning)?;
         routes.insert(model.to_owned(), loaded);
     }
     Ok(routes)
@@ -305,7 +363,7 @@ fn embedding_routes(config: &Config, guard: &Guard) -> Result<Routes, BuildError
 
 /// The default route as it suits embeddings: a text stands in for no vector, and a primary that is a chat model is none of these.
 fn route_of_embeddings(default: &RouteConfig, seats: &[Seat]) -> RouteConfig {
-    let mut route = RouteConfig { fallback_text: None, ..default.clone() };
+    let mut route = RouteConfig { fallback_text: None, shadow: None, ..default.clone() };
     let is_here = |name: &str| seats.iter().any(|seat| *seat.name.provider == *name || seat.name.to_string() == name);
     if route.options.get("primary").and_then(Value::as_str).is_some_and(|name| !is_here(name)) {
         route.options.remove("primary");
@@ -313,14 +371,25 @@ fn route_of_embeddings(default: &RouteConfig, seats: &[Seat]) -> RouteConfig {
     route
 }
 
-fn load(name: &str, route: &RouteConfig, seats: Vec<Seat>, sandbox: &SandboxConfig) -> Result<Arc<Route>, BuildError> {
-    let decider = Decider::load(route.strategy.clone(), route.options.clone(), &seats, sandbox);
-    let decider = decider.map_err(|source| BuildError::Strategy {
-        route: name.to_owned(),
-        strategy: route.strategy.name().to_string(),
-        source,
-    })?;
-    Ok(Arc::new(Route::new(name, route, seats, decider)))
+fn load(
+    name: &str,
+    route: &RouteConfig,
+    seats: Vec<Seat>,
+    sandbox: &SandboxConfig,
+    learning: &Learning,
+) -> Result<Arc<Route>, BuildError> {
+    let load = |route: &str, named: Named| {
+        let strategy = named.source.name().to_string();
+        let decider = Decider::load(named, &Surroundings { route, roster: &seats, sandbox, learning });
+        decider.map_err(|source| BuildError::Strategy { route: name.to_owned(), strategy, source })
+    };
+    let decider = load(name, Named::of_route(route))?;
+    // What it notes in a state of its own is never that of the strategy that decides.
+    let shadow = Named::of_shadow(route).map(|named| load(&format!("{name} (shadow)"), named)).transpose()?;
+    let shadow = shadow.map(|decider| Shadow::start(decider, seats.clone())).transpose().map_err(BuildError::Shadow)?;
+    let route = Route::new(name, route, seats, decider);
+    route.set_shadow(shadow);
+    Ok(Arc::new(route))
 }
 
 /// The chat targets a route names, in its order, each once.

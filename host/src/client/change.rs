@@ -5,12 +5,13 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::config::{Config, StrategyRef};
-use crate::router::{Decider, Route};
-use crate::strategy::LoadStrategyError;
+use crate::config::Config;
+use crate::router::{Decider, Route, Surroundings};
+use crate::strategy::{LoadStrategyError, Named};
 
 use super::Backstop;
-use super::builder::{Before, BuildError, Lasting, Made, checked, strategy_named};
+use super::build_error::BuildError;
+use super::builder::{Before, Lasting, Made, checked, strategy_named};
 use super::route_status::StrategyStatus;
 
 /// Why a strategy was not changed: the one before it goes on deciding.
@@ -19,6 +20,14 @@ pub enum ChangeError {
     /// No route has the name.
     #[error("no route is called {0:?}")]
     UnknownRoute(String),
+    /// It has no strategy in the shadow that could be promoted.
+    #[error("no strategy is in the shadow of route {0:?}: set `shadow` of the route, or name the strategy to promote")]
+    NoShadow(String),
+    /// No strategy of it has been replaced.
+    #[error(
+        "the strategy of route {0:?} has not been replaced since the configuration was read: there is none to go back to"
+    )]
+    NoFormer(String),
     /// The strategy named is neither built in nor a path.
     #[error(transparent)]
     UnknownStrategy(#[from] BuildError),
@@ -53,6 +62,10 @@ impl Backstop {
                 random: Arc::clone(&old.router.random),
                 accounts: Arc::clone(&old.router.accounts),
                 sequence: Arc::clone(&old.router.sequence),
+                fleet: old.fleet.clone(),
+                replies: old.replies.clone(),
+                recorder: old.router.recorder.clone(),
+                learning: Arc::clone(&old.learning),
             };
             let config = checked(config, &*lasting.clock)?;
             let made = Made::of(config, lasting, Before::Guard(&old.router.guard))?;
@@ -68,7 +81,10 @@ impl Backstop {
     /// # Errors
     /// When there is no such route, or the strategy cannot be loaded: then the one before it goes on.
     pub async fn reload_strategy(&self, route: &str) -> Result<StrategyStatus, ChangeError> {
-        self.change_strategy(route, |old| (old.source.clone(), old.options.clone())).await
+        self.change_strategy(route, |route, surroundings| {
+            let_decide(route, route.decider().named.clone(), surroundings)
+        })
+        .await
     }
 
     /// Lets another strategy decide on a route, a built-in name or a path to a component, until the configuration is loaded
@@ -83,28 +99,66 @@ impl Backstop {
         options: Map<String, Value>,
     ) -> Result<StrategyStatus, ChangeError> {
         let source = strategy_named(strategy)?;
-        self.change_strategy(route, |_| (source, options)).await
+        // No line of the configuration is about it, and so no pin.
+        let named = Named { source, options, pin: None };
+        self.change_strategy(route, |route, surroundings| let_decide(route, named, surroundings)).await
+    }
+
+    /// Lets the strategy decide on a route that has been in its shadow, as its file is now; nothing is in the shadow then.
+    ///
+    /// # Errors
+    /// As [`Backstop::reload_strategy`], and when none is in the shadow.
+    pub async fn promote_shadow(&self, route: &str) -> Result<StrategyStatus, ChangeError> {
+        self.change_strategy(route, |route, surroundings| {
+            let shadow = route.shadow().ok_or_else(|| ChangeError::NoShadow(route.name.to_string()))?;
+            let_decide(route, shadow.decider().named.clone(), surroundings)?;
+            route.set_shadow(None);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Lets the strategy decide on a route again that was replaced last, as it was then: its file is not read again. What it takes the
+    /// place of is the one to go back to.
+    ///
+    /// # Errors
+    /// When there is no such route, or none was replaced.
+    pub async fn roll_back(&self, route: &str) -> Result<StrategyStatus, ChangeError> {
+        self.change_strategy(route, |route, _| match route.go_back() {
+            true => Ok(()),
+            false => Err(ChangeError::NoFormer(route.name.to_string())),
+        })
+        .await
     }
 
     async fn change_strategy(
         &self,
         route: &str,
-        chosen: impl FnOnce(&Decider) -> (StrategyRef, Map<String, Value>),
+        change: impl FnOnce(&Route, &Surroundings<'_>) -> Result<(), ChangeError> + Send + 'static,
     ) -> Result<StrategyStatus, ChangeError> {
         let live = self.stand.live();
         let found: Option<&Arc<Route>> = live.router.routes.get(route);
         let route = Arc::clone(found.ok_or_else(|| ChangeError::UnknownRoute(route.to_owned()))?);
-        let (source, options) = chosen(&route.decider());
         let (stand, sandbox) = (Arc::clone(&self.stand), live.config.sandbox.clone());
+        let learning = Arc::clone(&live.learning);
         let changed = tokio::task::spawn_blocking(move || {
             let _changing = stand.change();
-            let name = source.name();
-            let decider = Decider::load(source, options, &route.roster, &sandbox)
-                .map_err(|source| ChangeError::Load { strategy: name.to_string(), source })?;
+            change(
+                &route,
+                &Surroundings { route: &route.name, roster: &route.roster, sandbox: &sandbox, learning: &learning },
+            )?;
+            let decider = route.decider();
             tracing::info!(route = %route.name, strategy = %decider.name, digest = decider.digest(), "strategy replaced");
-            route.set_decider(decider);
             Ok(StrategyStatus::of(&route))
         });
         changed.await.map_err(|_| ChangeError::Interrupted)?
     }
+}
+
+/// Proves a strategy and lets it decide on a route.
+fn let_decide(route: &Route, named: Named, surroundings: &Surroundings<'_>) -> Result<(), ChangeError> {
+    let strategy = named.source.name().to_string();
+    let loaded = Decider::load(named, surroundings);
+    route.set_decider(loaded.map_err(|source| ChangeError::Load { strategy, source })?);
+    Ok(())
 }

@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use crate::config::Config;
+use crate::guard::Fleet;
 use crate::router::Router;
+use crate::strategy::Learning;
 
 use super::watch::Watch;
 
@@ -11,6 +13,11 @@ use super::watch::Watch;
 pub(super) struct Live {
     pub(super) router: Arc<Router>,
     pub(super) config: Arc<Config>,
+    /// Other instances, where there are any.
+    pub(super) fleet: Option<Arc<dyn Fleet>>,
+    pub(super) replies: super::builder::Replies,
+    /// What strategies learn: handed on to the next.
+    pub(super) learning: Arc<Learning>,
     /// Held for its drop: it ends the looking at strategy files.
     pub(super) _watch: Watch,
 }

@@ -1,5 +1,6 @@
 //! The library's front door: [`Backstop`] and its builder.
 
+mod build_error;
 mod builder;
 mod live;
 mod watch;
@@ -13,15 +14,16 @@ use thiserror::Error;
 
 use crate::accounting::{Costs, NewsReceiver, Scope, Stats, TimelineView};
 use crate::config::Config;
-use crate::guard::{BudgetStatus, ProviderStatus};
+use crate::guard::{BudgetStatus, ProviderStatus, SharedStoreStatus};
 use crate::router::{Answer, AnswerStream, Embeddings, Estimate, RouteError, Router, WorstCase};
 use crate::types::{Alert, ChatRequest, EmbeddingRequest, FailureKind, Observer, RequestId, RequestRecord};
 #[cfg(feature = "gateway")]
-use crate::{accounting::About, clock::Clock, types::AlertKind};
+use crate::{accounting::About, clock::Clock, guard::Fleet, types::AlertKind};
 
 use live::Stand;
 
-pub use builder::{BuildError, Builder, strategy_named};
+pub use build_error::BuildError;
+pub use builder::{Builder, strategy_named};
 pub use change::ChangeError;
 pub use route_status::{RouteStatus, StrategyStatus};
 
@@ -162,6 +164,12 @@ impl Backstop {
         self.router().guard.ledger_fault()
     }
 
+    /// How the store is doing that instances share; `None` where there is none.
+    #[must_use]
+    pub fn shared_store(&self) -> Option<SharedStoreStatus> {
+        self.router().guard.shared_store()
+    }
+
     /// The route that a request for this `model` takes: the one of that name, else the default one.
     #[must_use]
     pub fn route_of<'a>(&self, model: Option<&'a str>) -> &'a str {
@@ -295,6 +303,12 @@ impl Backstop {
     #[cfg(feature = "gateway")]
     pub(crate) fn tell_reloaded(&self, notices: &[String]) {
         self.router().accounts.reloaded(notices);
+    }
+
+    /// Other instances, where there are any.
+    #[cfg(feature = "gateway")]
+    pub(crate) fn fleet(&self) -> Option<Arc<dyn Fleet>> {
+        self.stand.live().fleet.clone()
     }
 
     /// The clock everything goes by.

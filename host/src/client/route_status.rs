@@ -6,8 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::clock::{Moment, whole_ms};
-use crate::config::StrategyRef;
-use crate::router::{Route, Router};
+use crate::router::{Route, Router, ShadowStatus};
 use crate::strategy::StrategyHealth;
 use crate::types::{TargetId, TargetName};
 
@@ -67,6 +66,9 @@ pub struct StrategyStatus {
     /// How it fares.
     #[serde(flatten)]
     pub health: StrategyHealth,
+    /// The strategy that is asked the same and decides nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<ShadowStatus>,
 }
 
 impl StrategyStatus {
@@ -75,12 +77,10 @@ impl StrategyStatus {
         Self {
             route: Arc::clone(&route.name),
             strategy: Arc::clone(&decider.name),
-            file: match &decider.source {
-                StrategyRef::BuiltIn(_) => None,
-                StrategyRef::File(file) => Some(file.clone()),
-            },
+            file: decider.file().map(ToOwned::to_owned),
             digest: decider.digest().to_owned(),
             health: decider.health(),
+            shadow: route.shadow().map(|shadow| shadow.status()),
         }
     }
 }

@@ -6,8 +6,9 @@ use std::time::Duration;
 use tokio::task::{AbortHandle, spawn_blocking};
 
 use crate::clock::Clock;
-use crate::config::{SandboxConfig, StrategyRef};
-use crate::router::{Route, Stamp};
+use crate::config::SandboxConfig;
+use crate::router::{Route, Stamp, Surroundings};
+use crate::strategy::Learning;
 
 /// How often files are looked at.
 const EVERY: Duration = Duration::from_millis(500);
@@ -31,19 +32,20 @@ impl Watched {
     }
 
     fn is_file(&self) -> bool {
-        matches!(self.route.decider().source, StrategyRef::File(_))
+        self.route.decider().file().is_some()
     }
 
     /// Loads the file anew where it has changed. One that does not load leaves the old strategy where it is.
-    fn look(&mut self, sandbox: &SandboxConfig) {
+    fn look(&mut self, sandbox: &SandboxConfig, learning: &Learning) {
         let decider = self.route.decider();
-        let StrategyRef::File(file) = &decider.source else { return };
+        let Some(file) = decider.file() else { return };
         let now = Stamp::of(file);
-        if now.is_none() || now == decider.stamp || now == self.refused {
+        if now.is_none() || [decider.stamp, self.refused, self.route.left()].contains(&now) {
             return;
         }
         let file = file.display();
-        match decider.load_again(&self.route.roster, sandbox) {
+        let (route, roster) = (&*self.route.name, &*self.route.roster);
+        match decider.load_again(&Surroundings { route, roster, sandbox, learning }) {
             Ok(decider) => {
                 tracing::info!(route = %self.route.name, %file, digest = decider.digest(), "strategy replaced");
                 self.route.set_decider(decider);
@@ -58,16 +60,21 @@ impl Watched {
 
 impl Watch {
     /// Looks at the files every half second. Files are read and compiled off the runtime's workers.
-    pub(super) fn start(mut watched: Vec<Watched>, sandbox: SandboxConfig, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn start(
+        mut watched: Vec<Watched>,
+        sandbox: SandboxConfig,
+        learning: Arc<Learning>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         let task = tokio::spawn(async move {
             loop {
                 clock.sleep_until(clock.now() + EVERY).await;
                 if !watched.iter().any(Watched::is_file) {
                     continue;
                 }
-                let sandbox = sandbox.clone();
+                let (sandbox, learning) = (sandbox.clone(), Arc::clone(&learning));
                 let looked = spawn_blocking(move || {
-                    watched.iter_mut().for_each(|one| one.look(&sandbox));
+                    watched.iter_mut().for_each(|one| one.look(&sandbox, &learning));
                     watched
                 });
                 let Ok(back) = looked.await else { return };

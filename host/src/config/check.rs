@@ -12,8 +12,8 @@ use super::problem::{Fault, Problem, Read};
 use super::report::Report;
 use super::section::nearest_or_all;
 use super::settings::{
-    BreakerConfig, BudgetConfig, Config, Credentials, GenerationDefaults, Limits, ProviderConfig, RouteConfig,
-    SpendLimits, StrategyRef, TargetRef, TelemetryConfig, Timeouts,
+    BreakerConfig, BudgetConfig, Config, Credentials, GenerationDefaults, Limits, ProviderConfig, RecordingConfig,
+    RouteConfig, SpendLimits, StrategyRef, TargetRef, TelemetryConfig, Timeouts,
 };
 use super::units::{self, LONGEST};
 
@@ -56,6 +56,7 @@ fn own_values(config: &Config, report: &mut Report) {
     let listen = listen::check(&config.gateway.listen);
     hold("gateway.listen", listen, report);
     telemetry(&config.telemetry, report);
+    recording(&config.recording, report);
     hold("cache.ttl", positive(config.cache.ttl), report);
 }
 
@@ -65,6 +66,12 @@ fn telemetry(telemetry: &TelemetryConfig, report: &mut Report) {
     if !telemetry.otlp_headers.is_empty() && !base_url::may_carry_a_key(endpoint) {
         let mend = "write https://, or take OTEL_EXPORTER_OTLP_HEADERS out";
         report.fault_of("telemetry.otlp_endpoint", Fault::words("the headers would travel unencrypted", mend));
+    }
+}
+
+fn recording(recording: &RecordingConfig, report: &mut Report) {
+    if recording.enabled && recording.folder.is_none() {
+        report.fault_of("recording.folder", Fault::example("missing", "\"decisions\""));
     }
 }
 
@@ -87,7 +94,9 @@ fn provider(path: &str, name: &str, provider: &ProviderConfig, report: &mut Repo
     timeouts(&setting("timeouts"), &provider.timeouts, report);
     limits(&setting("limits"), &provider.limits, report);
     for (place, model) in provider.models.iter().enumerate() {
-        limits(&format!("{}.limits", setting(&format!("models[{place}]"))), &model.limits, report);
+        let path = setting(&format!("models[{place}]"));
+        limits(&format!("{path}.limits"), &model.limits, report);
+        generation(&path, &model.defaults, report);
     }
     spend_limits(&setting("budget"), provider.budget, report);
     generation(path, &provider.defaults, report);
@@ -162,12 +171,18 @@ fn route(path: &str, name: &str, route: &RouteConfig, report: &mut Report) {
     }
     hold(&format!("{path}.deadline"), positive(route.deadline), report);
     spend_limits(&format!("{path}.budget"), route.budget, report);
-    if let StrategyRef::File(file) = &route.strategy
-        && !file.is_file()
-    {
-        let fault =
-            Fault::words(format!("there is no file {}", file.display()), "name a component or a built-in strategy");
-        report.fault_of(&format!("{path}.strategy"), fault);
+    for (key, strategy) in [("strategy", Some(&route.strategy)), ("shadow", route.shadow.as_ref())] {
+        if let Some(StrategyRef::File(file)) = strategy
+            && !file.is_file()
+        {
+            let fault =
+                Fault::words(format!("there is no file {}", file.display()), "name a component or a built-in strategy");
+            report.fault_of(&format!("{path}.{key}"), fault);
+        }
+    }
+    if route.shadow.is_none() && !route.shadow_options.is_empty() {
+        let fault = Fault::words("there is no shadow they are for", "set shadow, or leave them out");
+        report.fault_of(&format!("{path}.shadow_options"), fault);
     }
     let mut seen = HashSet::new();
     for (index, target) in route.targets.iter().enumerate() {

@@ -27,7 +27,8 @@ pub(super) struct Draft {
     /// `None` where nothing was said: the usual variables.
     pub(super) keys: Option<KeySource>,
     pub(super) models: Option<Vec<ModelConfig>>,
-    pub(super) embedding_models: Vec<EmbeddingModel>,
+    /// `None` where nothing was said: those that come with the name.
+    pub(super) embedding_models: Option<Vec<EmbeddingModel>>,
     pub(super) enabled: bool,
     pub(super) priority: i32,
     pub(super) local: Option<bool>,
@@ -54,7 +55,7 @@ impl Draft {
             allow_insecure: false,
             keys: None,
             models: None,
-            embedding_models: Vec::new(),
+            embedding_models: None,
             enabled: true,
             priority: 0,
             local: None,
@@ -84,6 +85,15 @@ impl Draft {
         })?;
         let local = self.local.unwrap_or(self.known.is_some_and(|known| known.local));
         let usual_models = || self.known.iter().flat_map(|known| known.models).map(|id| ModelConfig::new(id)).collect();
+        let usual_embedding_models = || match self.known {
+            // Whoever is at another address may not have them.
+            Some(known) if self.base_url.is_none() && kind == known.kind => {
+                report.origins.note(format!("{path}.embedding_models"), Origin::KnownName);
+                known.embedding_models.iter().map(|id| EmbeddingModel::new(id)).collect()
+            }
+            Some(_) | None => Vec::new(),
+        };
+        let embedding_models = self.embedding_models.unwrap_or_else(usual_embedding_models);
         if let Some(known) = self.known {
             note_known(known, &path, report);
         }
@@ -93,7 +103,7 @@ impl Draft {
             allow_insecure: self.allow_insecure,
             credentials,
             models: self.models.unwrap_or_else(usual_models),
-            embedding_models: self.embedding_models,
+            embedding_models,
             enabled: self.enabled,
             priority: self.priority,
             local,
@@ -114,7 +124,7 @@ impl Draft {
             let fault = Fault::example("missing: the name is not a known one", "\"https://...\"");
             report.fault_of(&setting, fault);
         }
-        if self.models.is_none() && self.embedding_models.is_empty() && self.enabled {
+        if self.models.is_none() && self.embedding_models.is_none() && self.enabled {
             report.fault_of(&format!("{path}.models"), Fault::example("no model", "[\"gpt-4o\"]"));
         }
     }

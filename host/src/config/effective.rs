@@ -7,7 +7,7 @@ use crate::types::{NanoUsd, Price, Rates};
 
 use super::origin::join;
 use super::settings::{
-    BreakerScope, Config, Credentials, EmbeddingModel, GenerationDefaults, HoldBack, ModelConfig, OnInterrupt,
+    BreakerScope, Config, Credentials, EmbeddingModel, GenerationDefaults, HoldBack, ModelConfig, OnInterrupt, Power,
     ProviderConfig, RouteConfig, SpendLimits, StrategyRef, TargetRef, UnknownPrice,
 };
 use super::units::length_text;
@@ -180,6 +180,15 @@ fn of_route(table: &mut Table<'_>, route: &RouteConfig) {
     for (name, value) in &route.options {
         table.add(&join("options", name), value.clone());
     }
+    if let Some(digest) = &route.digest {
+        table.add("digest", format!("sha256:{digest}"));
+    }
+    if let Some(shadow) = &route.shadow {
+        table.add("shadow", strategy(shadow));
+    }
+    for (name, value) in &route.shadow_options {
+        table.add(&join("shadow_options", name), value.clone());
+    }
     table.add_some("max_attempts", route.max_attempts);
     table.add("deadline", length_text(route.deadline));
     table.add("on_interrupt", on_interrupt(route.on_interrupt));
@@ -255,6 +264,10 @@ fn of_surroundings(settings: &mut Vec<Setting>, config: &Config) {
     table.add("module_mib", sandbox.module_bytes >> 20);
     table.add("compile_time", length_text(sandbox.compile_time));
     table.add("wasi", sandbox.wasi);
+    for (strategy, powers) in sandbox.grants.iter() {
+        let powers: Vec<_> = powers.iter().map(Power::name).collect();
+        table.add(&join("grants", &strategy.name()), powers);
+    }
     match &sandbox.compile_cache {
         Some(folder) => table.add("compile_cache", folder.display().to_string()),
         None => table.add("compile_cache", false),
@@ -273,7 +286,19 @@ fn of_surroundings(settings: &mut Vec<Setting>, config: &Config) {
     }
     table.add("keep_requests", config.store.keep_requests);
     table.add("keep", length_text(config.store.keep));
-    table.add_some("shared", config.store.shared.as_deref());
+    let (ledger, shared) = (&config.store.ledger, &config.store.shared);
+    table.add_some("ledger", ledger.as_ref().map(ToString::to_string));
+    if ledger.as_ref().is_some_and(|ledger| ledger.password.is_some()) {
+        table.remark("with a password".to_owned());
+    }
+    table.add_some("shared", shared.as_ref().map(ToString::to_string));
+    if shared.as_ref().is_some_and(|shared| shared.password.is_some()) {
+        table.remark("with a password".to_owned());
+    }
+    let mut table = Table::new(settings, "recording".to_owned());
+    table.add("enabled", config.recording.enabled);
+    table.add_some("folder", config.recording.folder.as_ref().map(|folder| folder.display().to_string()));
+    table.add("max_mib", config.recording.most_bytes >> 20);
     let mut table = Table::new(settings, "gateway".to_owned());
     table.add("listen", config.gateway.listen.as_str());
     table.add_some("keys", config.gateway.keys.as_ref().map(|path| path.display().to_string()));
@@ -302,6 +327,9 @@ fn model(model: &ModelConfig) -> Value {
         told.extend((can != usual).then(|| (what.to_owned(), json!(can))));
     }
     told.extend(model.media_tokens.map(|tokens| ("media_tokens".to_owned(), json!(tokens))));
+    let GenerationDefaults { temperature, max_tokens } = model.defaults;
+    told.extend(temperature.map(|temperature| ("temperature".to_owned(), json!(temperature))));
+    told.extend(max_tokens.map(|tokens| ("max_tokens".to_owned(), json!(tokens))));
     told.extend(model.prefill.map(|can| ("prefill".to_owned(), json!(can))));
     let limits = model.limits.numbers().into_iter().filter_map(|(name, limit)| Some((name.to_owned(), json!(limit?))));
     let limits: Map<String, Value> = limits.collect();

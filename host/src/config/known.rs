@@ -15,6 +15,8 @@ pub struct KnownProvider {
     pub key_variables: &'static [&'static str],
     /// The models that are used where nobody names any, in the order they are tried.
     pub models: &'static [&'static str],
+    /// The embedding models it has at its own address, where nobody names any.
+    pub embedding_models: &'static [&'static str],
     /// Whether it runs on the operator's own machines: no key needed, free of charge.
     pub local: bool,
 }
@@ -25,7 +27,7 @@ const fn known(
     key_variables: &'static [&'static str],
     models: &'static [&'static str],
 ) -> KnownProvider {
-    KnownProvider { name, kind: Protocol::OpenAi, base_url, key_variables, models, local: false }
+    KnownProvider { name, kind: Protocol::OpenAi, base_url, key_variables, models, embedding_models: &[], local: false }
 }
 
 /// All of them, in the order they are asked where no file says another.
@@ -43,6 +45,7 @@ pub const KNOWN_PROVIDERS: &[KnownProvider] = &[
     ),
     KnownProvider {
         kind: Protocol::Gemini,
+        embedding_models: &["gemini-embedding-001"],
         ..known(
             "gemini",
             "https://generativelanguage.googleapis.com",
@@ -74,13 +77,19 @@ pub const KNOWN_PROVIDERS: &[KnownProvider] = &[
         &["OPENROUTER_API_KEY"],
         &["openai/gpt-4o-mini", "google/gemini-2.5-flash", "meta-llama/llama-3.3-70b-instruct"],
     ),
-    known("openai", "https://api.openai.com/v1", &["OPENAI_API_KEY"], &["gpt-4o-mini"]),
+    KnownProvider {
+        embedding_models: &["text-embedding-3-small", "text-embedding-3-large"],
+        ..known("openai", "https://api.openai.com/v1", &["OPENAI_API_KEY"], &["gpt-4o-mini"])
+    },
     KnownProvider {
         kind: Protocol::Anthropic,
         ..known("anthropic", "https://api.anthropic.com", &["ANTHROPIC_API_KEY"], &["claude-haiku-4-5"])
     },
     known("deepseek", "https://api.deepseek.com", &["DEEPSEEK_API_KEY"], &["deepseek-chat"]),
-    known("mistral", "https://api.mistral.ai/v1", &["MISTRAL_API_KEY"], &["mistral-small-latest"]),
+    KnownProvider {
+        embedding_models: &["mistral-embed"],
+        ..known("mistral", "https://api.mistral.ai/v1", &["MISTRAL_API_KEY"], &["mistral-small-latest"])
+    },
     known("xai", "https://api.x.ai/v1", &["XAI_API_KEY"], &["grok-4-fast"]),
 ];
 

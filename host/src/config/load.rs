@@ -50,6 +50,7 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     let mut config = Config::new();
     config.sandbox.compile_cache = sources.cache_directory.as_deref().map(|folder| folder.join("components"));
     config.store.path = sources.data_directory.as_deref().map(|folder| folder.join("backstop.db"));
+    config.recording.folder = sources.data_directory.as_deref().map(|folder| folder.join("decisions"));
 
     let found = find_file(sources, &environment, &mut report);
     let from_file = match &found {
@@ -170,7 +171,7 @@ fn build(
 }
 
 /// The order in which problems are told: down the file, then the environment and what is nowhere.
-fn line(place: &Origin) -> usize {
+pub(super) fn line(place: &Origin) -> usize {
     match place {
         Origin::File { line, .. } => line.unwrap_or(0),
         Origin::Default | Origin::KnownName | Origin::Environment(_) | Origin::DotEnv(_) | Origin::Flag(_) => {

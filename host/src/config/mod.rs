@@ -21,6 +21,10 @@ mod base_url;
 mod header;
 mod listen;
 mod collector;
+mod ledger_address;
+mod shared_address;
+mod substitution;
+mod answers;
 mod strategy_name;
 mod value;
 mod units;
@@ -36,9 +40,12 @@ mod presets;
 mod known;
 mod protocol;
 mod settings;
+#[cfg(feature = "simulation")]
+pub mod scenario;
 #[cfg(test)]
 mod tests;
 
+pub use answers::answers_digest;
 pub use catalogue::look_up;
 pub use check::check;
 pub use finish::finish;
@@ -49,11 +56,13 @@ pub use origin::{Origin, Origins};
 pub use overrides::{Override, Overrides};
 pub use presets::{InitError, PRESETS, Preset, init, preset};
 pub use problem::{ConfigError, Notice, Problem};
+pub use section::nearest_or_all;
 pub use settings::{
     ApiKey, BreakerConfig, BreakerScope, BudgetConfig, CacheConfig, Config, CooldownConfig, Credentials,
-    EmbeddingModel, GatewayConfig, GenerationDefaults, HoldBack, Limits, Listing, LogFormat, ModelConfig, OnInterrupt,
-    Protocol, ProviderConfig, Purpose, RetryConfig, RouteConfig, SandboxConfig, SpendLimits, StoreConfig, StrategyRef,
-    TargetRef, TelemetryConfig, Timeouts, UnknownPrice,
+    EmbeddingModel, GatewayConfig, GenerationDefaults, Grants, HoldBack, LedgerAddress, LedgerTls, Limits, Listing,
+    LogFormat, ModelConfig, OnInterrupt, Power, Powers, Protocol, ProviderConfig, Purpose, RecordingConfig,
+    RetryConfig, RouteConfig, SandboxConfig, SharedAddress, SpendLimits, StoreConfig, StrategyRef, TargetRef,
+    TelemetryConfig, Timeouts, UnknownPrice,
 };
 pub use show::{show, show_json, show_values};
 pub use sources::Sources;

@@ -133,13 +133,18 @@ impl fmt::Display for Notice {
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = self.problems.len();
-        write!(f, "the configuration has {count} problem{}:", if count == 1 { "" } else { "s" })?;
-        for problem in self.problems.iter().take(MOST_SHOWN) {
-            write!(f, "\n  {problem}")?;
-        }
-        if count > MOST_SHOWN { write!(f, "\n  ... and {} more", count - MOST_SHOWN) } else { Ok(()) }
+        write_problems(f, "the configuration", &self.problems)
     }
+}
+
+/// Writes the problems of something, one a line.
+pub(super) fn write_problems(f: &mut fmt::Formatter<'_>, of: &str, problems: &[Problem]) -> fmt::Result {
+    let count = problems.len();
+    write!(f, "{of} has {count} problem{}:", if count == 1 { "" } else { "s" })?;
+    for problem in problems.iter().take(MOST_SHOWN) {
+        write!(f, "\n  {problem}")?;
+    }
+    if count > MOST_SHOWN { write!(f, "\n  ... and {} more", count - MOST_SHOWN) } else { Ok(()) }
 }
 
 impl std::error::Error for ConfigError {}

@@ -27,12 +27,4 @@ impl Report {
     pub(super) fn notice(&mut self, place: Origin, text: impl Into<String>) {
         self.notices.push(Notice { place, text: text.into() });
     }
-
-    /// Says that a setting which somebody wrote has no effect yet.
-    pub(super) fn not_active_yet(&mut self, setting: &str) {
-        if self.origins.is_set(setting) {
-            let place = self.origins.of(setting);
-            self.notice(place, format!("{setting} is accepted, but has no effect in this version"));
-        }
-    }
 }

@@ -218,7 +218,8 @@ pub(super) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
 }
 
 /// The mend of an unknown name: the nearest known one, else all of them.
-pub(super) fn nearest_or_all(name: &str, known: &[&str]) -> String {
+#[must_use]
+pub fn nearest_or_all(name: &str, known: &[&str]) -> String {
     match nearest(name, known.iter().copied()) {
         Some(nearest) => format!("did you mean {nearest}?"),
         None => format!("there is: {}", known.join(", ")),

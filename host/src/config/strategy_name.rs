@@ -8,13 +8,17 @@ use super::report::Report;
 use super::section::nearest;
 use super::settings::{RouteConfig, StrategyRef};
 
-/// The built-in strategies, each with the name older systems have for it.
-const BUILT_IN: [(&str, &str); 5] = [
+/// The built-in strategies, each with the name older systems have for it, or would write it with.
+const BUILT_IN: [(&str, &str); 9] = [
     ("smart", "smart_fallback"),
     ("cost", "cost_optimized"),
     ("quality", "quality_optimized"),
     ("round-robin", "round_robin"),
     ("fail-fast", "fail_fast"),
+    ("by-task", "by_task"),
+    ("bandit", "bandit"),
+    ("hedge", "hedge"),
+    ("quota-aware", "quota_aware"),
 ];
 
 /// The built-in strategy of that name; the names of older systems (`smart_fallback`, `cost_optimized`, `quality_optimized`,

@@ -113,7 +113,7 @@ impl Gateway {
 
     fn new(listener: TcpListener, address: SocketAddr, backstop: Backstop, keys: Keys) -> Self {
         let keys = if address.ip().is_loopback() { keys } else { keys.or_nobody() };
-        let (bounds, clock) = (Bounds::default(), Arc::new(SystemClock::start()));
+        let (bounds, clock) = (Bounds::default(), backstop.clock());
         Self { listener, address, backstop, keys, bounds, clock, metrics: None, store: None, reload: None }
     }
 
@@ -160,8 +160,12 @@ impl Gateway {
         let mut watch = JoinSet::new();
         reloader.iter().for_each(|reloader| drop(watch.spawn(Arc::clone(reloader).watch())));
         let admin = Admin::new(self.backstop.clone(), self.store, reloader, stopping.clone());
-        let keys = Arc::new(self.keys);
-        let _watch = keys.watch(Arc::clone(&self.clock));
+        let keys = match (self.backstop.fleet(), &self.backstop.config().store.shared) {
+            (Some(fleet), Some(address)) => self.keys.shared(&*fleet, address, &self.clock),
+            (Some(_) | None, _) => self.keys,
+        };
+        let keys = Arc::new(keys);
+        let _watch = keys.watch(Arc::clone(&self.clock)).await;
         let clock = Arc::clone(&self.clock);
         let reception = Reception::new(self.backstop, admin, self.bounds, clock, stopping, keys);
         let reception = Arc::new(reception.with_metrics(self.metrics));

@@ -2,31 +2,36 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{HeaderMap, Method, Request, StatusCode};
 use hyper::body::Incoming;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::client::Backstop;
 use crate::clock::Clock;
 use crate::random::Random;
 use crate::router::RouteError;
-use crate::telemetry::Metrics;
+use crate::telemetry::{Metrics, ShadowCount};
 use crate::types::{ChatRequest, RequestId, TargetName};
 
 use super::admin::Admin;
 use super::bounds::Bounds;
 use super::endpoint::{Endpoint, Shape};
 use super::held::Held;
-use super::keys::{Caller, Keys};
+use super::keys::{Caller, Denied, Keys};
 use super::pages::{check_host, check_page};
 use super::refusal::Refusal;
 use super::replays::{Claim, Replays, Turn};
 use super::reply::{Origin, Reply};
 use super::{chat, embeddings, inbound, messages, models, status};
+
+/// How long a request waits for what other gateways do not use of its key's limits, and how often it looks whether that is here.
+const LONGEST_WAIT_FOR_OTHERS: Duration = Duration::from_millis(250);
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// What all connections share.
 pub(super) struct Reception {
@@ -122,7 +127,7 @@ impl Reception {
             Endpoint::Models => Ok(self.tell(&models::list(&self.backstop, &caller))),
             Endpoint::Alive => Ok(self.tell(&json!({"status": "ok"}))),
             Endpoint::Ready if *self.stopping.borrow() => Err(Refusal::Stopping.into()),
-            Endpoint::Ready => Ok(self.tell(&json!({"status": "ready"}))),
+            Endpoint::Ready => Ok(self.ready()),
             Endpoint::Metrics => self.metrics(),
             Endpoint::Page(asset) => Ok(Reply::of_asset(asset, request.headers())),
             Endpoint::Admin(_) => self.administer(request, &caller).await,
@@ -168,8 +173,9 @@ impl Reception {
         Ok(TakenIn { headers: head.headers, body, claim, place })
     }
 
-    /// Holds a request to what its caller's key may do, and notes whose it is.
-    fn begin(
+    /// Holds a request to what its caller's key may do, and notes whose it is. Waits a moment for what other gateways do not use of
+    /// the key's limits.
+    async fn begin(
         &self,
         caller: &Caller,
         among_all: OwnedSemaphorePermit,
@@ -179,18 +185,28 @@ impl Reception {
     ) -> Result<Held, Refusal> {
         // To estimate takes a look at every message.
         let tokens = if caller.is_anyone() { 0 } else { tokens() };
-        let place = caller.begin(self.backstop.route_of(model), tokens, labels, self.clock.now())?;
+        let until = self.clock.now() + LONGEST_WAIT_FOR_OTHERS;
+        let place = loop {
+            let now = self.clock.now();
+            match caller.begin(self.backstop.route_of(model), tokens, labels, now) {
+                Err(Denied::Limited { are_others_asked: true, .. }) if now < until => {
+                    self.clock.sleep_until(now + LOOK_AGAIN).await;
+                }
+                begun => break begun?,
+            }
+        };
         Ok(Held::new(place, among_all, self.backstop.clone(), Arc::clone(&self.clock)))
     }
 
-    fn begin_chat(
+    async fn begin_chat(
         &self,
         caller: &Caller,
         among_all: OwnedSemaphorePermit,
         request: &mut ChatRequest,
     ) -> Result<Held, Refusal> {
         let mut labels = std::mem::take(&mut request.labels);
-        let held = self.begin(caller, among_all, request.model.as_deref(), || most_tokens(request), &mut labels)?;
+        let held =
+            self.begin(caller, among_all, request.model.as_deref(), || most_tokens(request), &mut labels).await?;
         request.labels = labels;
         request.tenant = caller.id().map(str::to_owned);
         request.key = caller.account();
@@ -201,7 +217,7 @@ impl Reception {
         let TakenIn { headers, body, claim, place } = self.take_in(request, caller).await?;
         let mut request = chat::parse(&body, &headers)?;
         drop(body);
-        let held = self.begin_chat(caller, place, &mut request)?;
+        let held = self.begin_chat(caller, place, &mut request).await?;
         conclude(chat::answer(&self.backstop, request).await, held, claim)
     }
 
@@ -209,7 +225,7 @@ impl Reception {
         let TakenIn { headers, body, claim, place } = self.take_in(request, caller).await?;
         let mut asked = messages::parse(&body, &headers)?;
         drop(body);
-        let held = self.begin_chat(caller, place, &mut asked.request)?;
+        let held = self.begin_chat(caller, place, &mut asked.request).await?;
         conclude(messages::answer(&self.backstop, asked).await, held, claim)
     }
 
@@ -225,19 +241,36 @@ impl Reception {
         drop(body);
         let mut labels = std::mem::take(&mut request.labels);
         // Embeddings go by the default route's rules, and so by its name.
-        let held = self.begin(caller, place, None, || request.needs().input_tokens.into(), &mut labels)?;
+        let held = self.begin(caller, place, None, || request.needs().input_tokens.into(), &mut labels).await?;
         request.labels = labels;
         request.key = caller.account();
         conclude(embeddings::answer(&self.backstop, request).await, held, claim)
     }
 
+    /// An instance without the store it shares with others is ready: it answers what it can. Where the store is, nobody unknown is told.
+    fn ready(&self) -> Reply {
+        let mut said = json!({"status": "ready"});
+        if let (Some(store), Value::Object(fields)) = (self.backstop.shared_store(), &mut said) {
+            let state = if store.fault.is_none() { "up" } else { "away" };
+            fields.insert("shared_store".to_owned(), json!(state));
+        }
+        self.tell(&said)
+    }
+
     fn metrics(&self) -> Result<Reply, Unanswered> {
         let metrics = self.metrics.as_ref().ok_or(Refusal::NoSuchPath)?;
-        let text = metrics.render(&self.backstop.status(), self.clock.wall());
+        let shared_store = self.backstop.shared_store();
+        let shadows = self.backstop.strategies().into_iter().filter_map(|strategy| {
+            let shadow = strategy.shadow?;
+            let (agreed, differed) = (shadow.agreed, shadow.differed);
+            Some(ShadowCount { route: strategy.route, strategy: shadow.strategy, agreed, differed })
+        });
+        let shadows: Vec<_> = shadows.collect();
+        let text = metrics.render(&self.backstop.status(), &shadows, shared_store.as_ref(), self.clock.wall());
         Ok(Reply::of_text(Metrics::CONTENT_TYPE, text).with_origin(&self.nobody()))
     }
 
-    fn tell(&self, said: &serde_json::Value) -> Reply {
+    fn tell(&self, said: &Value) -> Reply {
         Reply::of_json(StatusCode::OK, said).with_origin(&self.nobody())
     }
 

@@ -73,9 +73,12 @@ impl Reloader {
         loaded.require_provider()?;
         let before = self.backstop.config();
         let mut notices: Vec<String> = loaded.notices.iter().map(ToString::to_string).collect();
-        for (setting, has_changed) in
-            [("gateway", before.gateway != loaded.config.gateway), ("store", before.store != loaded.config.store)]
-        {
+        let after = &loaded.config;
+        for (setting, has_changed) in [
+            ("gateway", before.gateway != after.gateway || before.log_requests != after.log_requests),
+            ("store", before.store != after.store),
+            ("recording", before.recording != after.recording),
+        ] {
             if has_changed {
                 notices.push(format!("[{setting}] has changed, which takes effect at the next start"));
             }

@@ -1,47 +1,60 @@
-//! May this request go to that target now? The one question behind `state` and `admit`.
+//! May this request go to that target now? The one question behind `view` and `admit`.
 
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use tokio::sync::oneshot;
 
-use super::budget::Reservation;
 use super::claim::{AttemptKind, Claim};
 use super::denied::{Denied, Disabled};
-use super::lease::Lease;
 use super::line::Rank;
 use super::payer::Spender;
 use super::period::{BudgetScope, Unfunded, Whose, fits};
 use super::permit::Permit;
 use super::provider::{Book, Choice, Provider};
 use super::retry_budget::{Drawn, RetryBudget};
+use super::stake::Stake;
 use super::target::Target;
 use super::{Guard, locked};
 use crate::clock::Moment;
 use crate::config::UnknownPrice;
 use crate::types::{NanoUsd, Price, Standing, State, TargetId};
 
-impl Guard {
-    /// How a target stands for a request, as its strategy is told. `wall` is for the budgets.
-    #[must_use]
-    pub fn state(&self, target: TargetId, claim: &Claim<'_>, now: Moment, wall: Timestamp) -> State {
-        self.view(target, claim, now, wall).0
-    }
+/// What an attempt comes to.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Quote {
+    /// Nobody knows.
+    Unpriced,
+    /// So much at most.
+    Priced { price: Price, worst_case: NanoUsd },
+}
 
-    /// The same, and what stands in the way.
+impl Quote {
+    pub(super) fn worst_case(self) -> Option<NanoUsd> {
+        match self {
+            Self::Unpriced => None,
+            Self::Priced { worst_case, .. } => Some(worst_case),
+        }
+    }
+}
+
+impl Guard {
+    /// How a target stands for a request, as its strategy is told, and what stands in the way. Nothing is taken. `wall`
+    /// is for the budgets.
     #[must_use]
     pub fn view(&self, target: TargetId, claim: &Claim<'_>, now: Moment, wall: Timestamp) -> (State, Option<Denied>) {
-        let unknown = || (no_such_target(), Some(Disabled::NoSuchTarget.into()));
+        let unknown = || (State::unknown(Standing::Disabled), Some(Disabled::NoSuchTarget.into()));
         let Some((target, provider)) = self.find(target) else { return unknown() };
+        let quote = self.quote(target, claim);
         let mut book = provider.book();
-        let denied = match self.look(&mut book, target, provider, claim, None, now, wall) {
-            Ok(choice) => choice.overruled,
+        let denied = match self.look(&mut book, target, provider, &quote, claim, None, now, wall) {
+            Ok((choice, _)) => choice.overruled,
             Err(denied) => Some(denied),
         };
         let Some(model) = book.models.get(target.model) else { return unknown() };
         let state = State {
             standing: denied.map_or(Standing::Ready, |denied| denied.standing()),
-            estimated_cost: self.price(target, claim).map(|price| worst_case(target, price, claim)),
+            estimated_cost: quote.worst_case(),
             in_flight: model.in_flight,
             consecutive_failures: model.health.failures_in_a_row(),
             success_rate: model.health.success_rate(now),
@@ -76,15 +89,18 @@ impl Guard {
         wall: Timestamp,
     ) -> Result<Permit, Denied> {
         let Some((found, provider)) = self.find(target) else { return Err(Disabled::NoSuchTarget.into()) };
+        let quote = self.quote(found, claim);
         // Locks are always taken in this order: provider, then budget, then retries.
         let mut book = provider.book();
-        let Choice { key, .. } = self.look(&mut book, found, provider, claim, place, now, wall)?;
-        let price = self.price(found, claim);
-        let reservation = self.reserve(found, price, claim, wall)?;
+        let (Choice { key, .. }, amount) = self
+            .look(&mut book, found, provider, &quote, claim, place, now, wall)
+            .inspect_err(|denied| self.ask_others(*denied))?;
+        let reservation = self.coffer.reserve(self.spender(found, claim), amount, claim.spent, wall)?;
+        let counts_money = amount > NanoUsd::ZERO && (claim.allowed.is_some() || reservation.is_limited);
         let drawn = match self.draw(claim, now) {
             Ok(drawn) => drawn,
             Err(denied) => {
-                self.purse.void(reservation);
+                self.coffer.void(reservation);
                 return Err(denied);
             }
         };
@@ -94,42 +110,51 @@ impl Guard {
             book.line.call_first();
         }
         drop(book);
-        let worst_case = price.map(|price| worst_case(found, price, claim));
         let (guard, payer, reservation) = (Arc::clone(self), claim.payer.cloned(), Some(reservation));
-        Ok(Permit::new(Lease { guard, target, key, turns, shares, price, worst_case, payer, reservation, drawn }))
+        Ok(Permit::new(Stake { guard, target, key, turns, shares, quote, counts_money, payer, reservation, drawn }))
+    }
+
+    /// Has other instances asked for what they may have to give of a limit that is shared.
+    fn ask_others(&self, denied: Denied) {
+        if let (Denied::Limited(_), Some(commons)) = (denied, &self.commons) {
+            commons.ring();
+        }
     }
 
     /// What an attempt at a target may cost at most; `None` where its price is not known.
     #[must_use]
     pub fn worst_case(&self, target: TargetId, claim: &Claim<'_>) -> Option<NanoUsd> {
         let (target, _) = self.find(target)?;
-        self.price(target, claim).map(|price| worst_case(target, price, claim))
+        self.quote(target, claim).worst_case()
     }
 
-    /// Whether and with which key a request may be sent: `admit` without taking anything.
+    /// Whether a request may be sent, with which key, and what is to be set aside for it: `admit` without taking
+    /// anything.
     #[expect(clippy::too_many_arguments, reason = "all that a request is held against")]
     fn look(
         &self,
         book: &mut Book,
         target: &Target,
         provider: &Provider,
+        quote: &Quote,
         claim: &Claim<'_>,
         place: Option<Rank>,
         now: Moment,
         wall: Timestamp,
-    ) -> Result<Choice, Denied> {
+    ) -> Result<(Choice, NanoUsd), Denied> {
         if let Some(disabled) = provider.access.denied() {
             return Err(disabled.into());
         }
         if book.models.get(target.model).is_none_or(|model| model.is_unknown) {
             return Err(Disabled::ModelUnknown.into());
         }
-        // Money before rests: no wait makes a request fit its budget. What is merely short is asked for when it is reserved.
-        let amount = self.amount(target, self.price(target, claim), claim)?;
+        // Money before rests: no wait makes a request fit its budget. What is merely short is asked for when it is
+        // reserved.
+        let amount = self.amount(target, quote, claim)?;
         if let Some(limit) = claim.allowed.filter(|_| amount > NanoUsd::ZERO) {
             fits(Whose::Everything, BudgetScope::Request, limit, claim.spent, amount)?;
         }
-        match self.purse.budget().check(self.spender(target, claim), amount, claim.spent, wall) {
+        match self.coffer.budget().check(self.spender(target, claim), amount, claim.spent, wall) {
             Ok(()) | Err(Unfunded::Short) => {}
             Err(unfunded) => return Err(unfunded.into()),
         }
@@ -137,36 +162,27 @@ impl Guard {
         let choice = book.choose_key(target.model, now, claim.urgency())?;
         match book.wait(target.model, claim.tokens(), place, now) {
             Some(wait) => Err(Denied::Limited(wait)),
-            None => Ok(choice),
+            None => Ok((choice, amount)),
         }
     }
 
-    fn reserve(
-        &self,
-        target: &Target,
-        price: Option<Price>,
-        claim: &Claim<'_>,
-        wall: Timestamp,
-    ) -> Result<Reservation, Denied> {
-        let amount = self.amount(target, price, claim)?;
-        Ok(self.purse.reserve(self.spender(target, claim), amount, claim.spent, wall)?)
-    }
-
     /// What is to be set aside for an attempt. What it costs must be known only where somebody has set a bound to that.
-    fn amount(&self, target: &Target, price: Option<Price>, claim: &Claim<'_>) -> Result<NanoUsd, Denied> {
+    fn amount(&self, target: &Target, quote: &Quote, claim: &Claim<'_>) -> Result<NanoUsd, Denied> {
         // Asked only where it matters: it takes a lock.
         let is_counted = || self.is_money_counted(target, claim);
-        let Some(price) = price else { return if is_counted() { Err(Denied::Unpriced) } else { Ok(NanoUsd::ZERO) } };
+        let Quote::Priced { price, worst_case } = *quote else {
+            return if is_counted() { Err(Denied::Unpriced) } else { Ok(NanoUsd::ZERO) };
+        };
         let is_free = || price.cost(u64::from(u32::MAX), u64::from(u32::MAX)) == NanoUsd::ZERO;
         if claim.media > 0 && target.media_tokens.is_none() && !is_free() && is_counted() {
             return Err(Denied::Unmeasured);
         }
-        Ok(worst_case(target, price, claim))
+        Ok(worst_case)
     }
 
     /// Whether anybody, operator or caller, has set a bound to what requests cost.
     fn is_money_counted(&self, target: &Target, claim: &Claim<'_>) -> bool {
-        claim.allowed.is_some() || self.purse.budget().is_limited(self.spender(target, claim))
+        claim.allowed.is_some() || self.coffer.budget().is_limited(self.spender(target, claim))
     }
 
     /// Whose budgets an attempt at a target draws on.
@@ -175,13 +191,12 @@ impl Guard {
         Spender { payer: claim.payer, provider }
     }
 
-    /// Asks the ledger for what an attempt at a target lacks of its budgets: when the receiver ends, it was lent or refused, or
-    /// the ledger cannot be written. `None` where nothing is lacking.
+    /// Asks the ledger for what an attempt at a target lacks of its budgets: when the receiver ends, it was lent or
+    /// refused, or the ledger cannot be written. `None` where nothing is lacking.
     pub fn ask(&self, target: TargetId, claim: &Claim<'_>, wall: Timestamp) -> Option<oneshot::Receiver<()>> {
         let (target, _) = self.find(target)?;
-        let price = self.price(target, claim);
-        let amount = price.map_or(NanoUsd::ZERO, |price| worst_case(target, price, claim));
-        self.purse.ask(self.spender(target, claim), amount, wall)
+        let amount = self.quote(target, claim).worst_case().unwrap_or_default();
+        self.coffer.ask(self.spender(target, claim), amount, wall)
     }
 
     /// Whether all requests together may add another attempt of this kind.
@@ -212,13 +227,17 @@ impl Guard {
         }
     }
 
-    /// The price to count with: the known one, else what the operator assumes while a budget is set.
-    fn price(&self, target: &Target, claim: &Claim<'_>) -> Option<Price> {
+    /// What an attempt comes to by the price to count with: the known one, else what the operator assumes while a
+    /// budget is set.
+    fn quote(&self, target: &Target, claim: &Claim<'_>) -> Quote {
         let assumed = || match self.unknown_price {
             UnknownPrice::Assume(price) if self.is_money_counted(target, claim) => Some(price),
             UnknownPrice::Assume(_) | UnknownPrice::Refuse => None,
         };
-        target.price().or_else(assumed)
+        match target.price().or_else(assumed) {
+            Some(price) => Quote::Priced { price, worst_case: worst_case(target, price, claim) },
+            None => Quote::Unpriced,
+        }
     }
 }
 
@@ -236,16 +255,4 @@ fn worst_case(target: &Target, price: Price, claim: &Claim<'_>) -> NanoUsd {
     let media = u64::from(claim.media) * u64::from(target.media_tokens.unwrap_or(0));
     let input = u64::from(claim.input_bound.max(claim.input_tokens)) + media;
     price.cost(input, u64::from(claim.max_output_tokens))
-}
-
-fn no_such_target() -> State {
-    State {
-        standing: Standing::Disabled,
-        estimated_cost: None,
-        in_flight: 0,
-        consecutive_failures: 0,
-        success_rate: 1.0,
-        first_token_ms: None,
-        quota_left: None,
-    }
 }

@@ -121,6 +121,26 @@ impl Breaker {
         }
     }
 
+    /// Until when it is open, where it is.
+    pub(super) fn open_until(&self) -> Option<Moment> {
+        match self.phase {
+            Phase::Open { until, .. } => Some(until),
+            Phase::Closed | Phase::Probing { .. } => None,
+        }
+    }
+
+    /// Somebody else's breaker has opened until then: the later of the two ends counts.
+    pub(super) fn open_as_elsewhere(&mut self, end: Moment, now: Moment) {
+        match self.phase {
+            Phase::Open { until, .. } | Phase::Probing { until, .. } if until >= end => {}
+            Phase::Closed | Phase::Open { .. } | Phase::Probing { .. } => {
+                let pause =
+                    end.since(now).clamp(self.rules.pause.min(self.rules.longest_pause), self.rules.longest_pause);
+                self.go(Phase::Open { until: end.min(now + self.rules.longest_pause), pause });
+            }
+        }
+    }
+
     /// Goes on where another has come to. Its probe, if one is under way, is not waited for: the next call probes.
     pub(super) fn inherit(&mut self, old: &Self) {
         self.in_a_row = old.in_a_row;

@@ -20,6 +20,8 @@ pub(super) struct Reservation {
     amount: NanoUsd,
     /// The day it counts in.
     pub(super) day: i32,
+    /// Whether any budget counts it.
+    pub(super) is_limited: bool,
     parts: Vec<Part>,
 }
 
@@ -174,12 +176,12 @@ impl Budget {
                 parts.push(Part { scope, account: Arc::clone(&period.account) });
             }
         }
-        Ok(Reservation { amount, day: self.calendar.day(), parts })
+        Ok(Reservation { amount, day: self.calendar.day(), is_limited: self.is_limited(spender), parts })
     }
 
     /// Posts what it cost in full, even where that is more than was set aside, to the periods it was reserved in.
     pub(super) fn settle(&mut self, reservation: Reservation, cost: NanoUsd, certainty: Certainty) -> Posted {
-        let Reservation { amount, day, parts } = reservation;
+        let Reservation { amount, day, parts, .. } = reservation;
         let mut alerts = Vec::new();
         for part in &parts {
             match self.live(part) {

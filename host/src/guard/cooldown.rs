@@ -47,6 +47,15 @@ impl Cooldown {
         self.go(Phase::Due);
     }
 
+    /// When the rest for a cause ends; the clock's start where there was none.
+    pub(super) fn end(&self, cause: Cause) -> Moment {
+        match cause {
+            Cause::Named => self.named,
+            Cause::Assumed => self.assumed,
+            Cause::Quota => self.quota,
+        }
+    }
+
     /// Whether a call would be let through.
     pub(super) fn look(&self, now: Moment, urgency: Urgency) -> Look {
         let asked_for = self.named.max(self.quota);

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::pace::{Counts, Pace};
+use super::part::{Holding, Lot, Part};
 use super::span::Span;
 use super::window::Window;
 use crate::clock::Moment;
@@ -12,12 +13,17 @@ use crate::config;
 /// When a place among the requests at once comes free is not known; a request that waits for one looks again after this.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
+/// A request is under way for this long at most: as long as a place counts that nobody has given back.
+const LONGEST_REQUEST: Duration = Duration::from_secs(600);
+
 /// What may be asked at most. Without a limit it takes next to no memory.
 #[derive(Debug, Clone)]
 pub(crate) struct Allowance {
     meters: Box<[Meter]>,
     at_once: Option<u32>,
     in_flight: u32,
+    /// The part of the places at once, where several instances share them: `at_once` is its size then.
+    places: Option<Box<Part>>,
 }
 
 /// One limit and what was used of it.
@@ -26,6 +32,17 @@ enum Meter {
     RequestsWithin(Box<Window>),
     TokensWithin(Box<Window>),
     Evenly(Pace),
+    Shared(Box<Shared>),
+}
+
+/// A limit that several instances share: this one's part of it, and what was used of that.
+///
+/// Always a window, also of what flows back evenly where nobody shares it: of a window it is known what can be given to others.
+#[derive(Debug, Clone)]
+struct Shared {
+    counts: Counts,
+    window: Window,
+    part: Part,
 }
 
 /// One request's part of the limits.
@@ -50,11 +67,11 @@ impl Allowance {
         let tokens = |per| Meter::Evenly(Pace::new(Counts::Tokens, per, Span::Minute, per));
         let spaced = |(rpm, burst)| Meter::Evenly(Pace::new(Counts::Requests, rpm, Span::Minute, burst));
         let meters = [
-            limits.rpm.map(|limit| Meter::RequestsWithin(Box::new(Window::of_requests(limit, Span::Minute)))),
+            limits.rpm.map(|limit| Meter::RequestsWithin(Box::new(Window::of_requests(limit, Span::Minute.length())))),
             limits.rpm.zip(limits.burst).map(spaced),
-            limits.rpd.map(|limit| Meter::RequestsWithin(Box::new(Window::of_requests(limit, Span::Day)))),
+            limits.rpd.map(|limit| Meter::RequestsWithin(Box::new(Window::of_requests(limit, Span::Day.length())))),
             limits.tpm.map(tokens),
-            limits.tpd.map(|limit| Meter::TokensWithin(Box::new(Window::of_amounts(limit, Span::Day)))),
+            limits.tpd.map(|limit| Meter::TokensWithin(Box::new(Window::of_amounts(limit, Span::Day.length())))),
         ];
         Self::with(meters.into_iter().flatten().collect(), limits.concurrent)
     }
@@ -73,13 +90,65 @@ impl Allowance {
         Self::with(meters.into_iter().flatten().collect(), limits.concurrent)
     }
 
+    /// A provider's, a model's or a key's that several instances share.
+    pub(crate) fn shared(limits: &config::Limits) -> Self {
+        let meter = |name, counts, limit: Option<u32>, span: Duration| {
+            limit.map(|limit| Meter::Shared(Box::new(Shared::new(name, counts, limit, span))))
+        };
+        let (minute, day) = (Span::Minute.length(), Span::Day.length());
+        let of_burst = limits.rpm.zip(limits.burst).map(|(rpm, burst)| minute * burst / rpm.max(1));
+        let meters = [
+            meter("rpm", Counts::Requests, limits.rpm, minute),
+            meter("burst", Counts::Requests, of_burst.and(limits.burst), of_burst.unwrap_or_default()),
+            meter("rpd", Counts::Requests, limits.rpd, day),
+            meter("tpm", Counts::Tokens, limits.tpm, minute),
+            meter("tpd", Counts::Tokens, limits.tpd, day),
+        ];
+        let places = limits.concurrent.map(|most| Box::new(Part::new("concurrent", most, LONGEST_REQUEST)));
+        let meters = meters.into_iter().flatten().collect();
+        Self { meters, at_once: places.as_ref().map(|_| 0), in_flight: 0, places }
+    }
+
+    /// What there is to tell of each limit that is shared.
+    pub(crate) fn holdings(&mut self, now: Moment) -> Vec<Holding> {
+        let meters = self.meters.iter_mut().filter_map(Meter::as_shared).map(|shared| shared.holding(now));
+        let in_flight = self.in_flight.into();
+        meters.chain(self.places.iter().map(|places| places.holding(in_flight, None, now))).collect()
+    }
+
+    /// Takes what the others leave of the limits.
+    pub(crate) fn put(&mut self, lot: impl Fn(&str) -> Option<Lot>, now: Moment) {
+        self.each_part(|part| lot(part.name()).into_iter().for_each(|lot| part.take(lot, now)));
+    }
+
+    /// Gives up its parts: nothing more may be used.
+    pub(crate) fn give_up(&mut self) {
+        self.each_part(Part::give_up);
+    }
+
+    /// Nobody was heard of for so long, of so many that share the limits.
+    pub(crate) fn alone(&mut self, of: u32, silent_for: Duration) {
+        self.each_part(|part| part.alone(of, silent_for));
+    }
+
+    fn each_part(&mut self, mut change: impl FnMut(&mut Part)) {
+        for shared in self.meters.iter_mut().filter_map(Meter::as_shared) {
+            change(&mut shared.part);
+            shared.window.set_limit(shared.part.size());
+        }
+        if let Some(places) = &mut self.places {
+            change(places);
+            self.at_once = Some(u32::try_from(places.size()).unwrap_or(u32::MAX));
+        }
+    }
+
     /// The same with what was used of it, for whom nobody is under way: they end elsewhere.
     pub(super) fn taken_over(&self) -> Self {
         Self { in_flight: 0, ..self.clone() }
     }
 
     fn with(meters: Box<[Meter]>, at_once: Option<u32>) -> Self {
-        Self { meters, at_once, in_flight: 0 }
+        Self { meters, at_once, in_flight: 0, places: None }
     }
 
     /// How long until a request of so many tokens may be sent, if no other comes first; `None` is now.
@@ -93,6 +162,9 @@ impl Allowance {
         let is_full = self.at_once.is_some_and(|at_once| self.in_flight.saturating_add(ahead.requests) >= at_once);
         // Those further back look less often: they are called when their turn comes.
         let place = is_full.then(|| LOOK_AGAIN.saturating_mul(ahead.requests.saturating_add(1)));
+        if let (Some(places), Some(wait)) = (&mut self.places, place) {
+            places.lacks(ahead.requests.into(), 1, wait, now);
+        }
         self.meters.iter_mut().filter_map(|meter| meter.wait(ahead, tokens, now)).chain(place).max()
     }
 
@@ -111,6 +183,7 @@ impl Allowance {
                 Meter::RequestsWithin(window) => window.enter(1, now),
                 Meter::TokensWithin(window) => window.enter(tokens, now),
                 Meter::Evenly(pace) => pace.take(pace.counts.of(tokens), now),
+                Meter::Shared(shared) => shared.window.enter(shared.counts.of(tokens), now),
             }
         }
         Share { entered: now, tokens }
@@ -123,6 +196,7 @@ impl Allowance {
                 Meter::RequestsWithin(window) => window.correct(share.entered, 1, 0),
                 Meter::TokensWithin(window) => window.correct(share.entered, share.tokens, 0),
                 Meter::Evenly(pace) => pace.correct(pace.counts.of(share.tokens), 0, share.entered),
+                Meter::Shared(shared) => shared.window.correct(share.entered, shared.counts.of(share.tokens), 0),
             }
         }
         self.leave(share);
@@ -134,7 +208,10 @@ impl Allowance {
             match meter {
                 Meter::TokensWithin(window) => window.correct(share.entered, share.tokens, used),
                 Meter::Evenly(pace) if pace.counts == Counts::Tokens => pace.correct(share.tokens, used, now),
-                Meter::RequestsWithin(_) | Meter::Evenly(_) => {}
+                Meter::Shared(shared) if shared.counts == Counts::Tokens => {
+                    shared.window.correct(share.entered, share.tokens, used);
+                }
+                Meter::RequestsWithin(_) | Meter::Evenly(_) | Meter::Shared(_) => {}
             }
         }
         self.leave(share);
@@ -152,6 +229,14 @@ impl Meter {
             Self::RequestsWithin(_) => Counts::Requests,
             Self::TokensWithin(_) => Counts::Tokens,
             Self::Evenly(pace) => pace.counts,
+            Self::Shared(shared) => shared.counts,
+        }
+    }
+
+    fn as_shared(&mut self) -> Option<&mut Shared> {
+        match self {
+            Self::Shared(shared) => Some(shared),
+            Self::RequestsWithin(_) | Self::TokensWithin(_) | Self::Evenly(_) => None,
         }
     }
 
@@ -163,7 +248,33 @@ impl Meter {
                 Counts::Requests => pace.wait(ahead.requests.into(), 1, now),
                 Counts::Tokens => pace.wait(ahead.tokens, tokens, now),
             },
+            Self::Shared(shared) => match shared.counts {
+                Counts::Requests => shared.wait(ahead.requests.into(), 1, now),
+                Counts::Tokens => shared.wait(ahead.tokens, tokens, now),
+            },
         }
+    }
+}
+
+impl Shared {
+    fn new(name: &'static str, counts: Counts, limit: u32, span: Duration) -> Self {
+        let mut window = match counts {
+            Counts::Requests => Window::of_requests(limit, span),
+            Counts::Tokens => Window::of_amounts(limit, span),
+        };
+        window.set_limit(0);
+        Self { counts, window, part: Part::new(name, limit, span) }
+    }
+
+    fn wait(&mut self, ahead: u64, amount: u64, now: Moment) -> Option<Duration> {
+        let is_too_small = self.part.is_too_small_for(ahead.saturating_add(amount));
+        let wait = self.window.wait(ahead, amount, now).or(is_too_small.then(|| self.window.length()))?;
+        Some(self.part.lacks(ahead, amount, wait, now))
+    }
+
+    fn holding(&mut self, now: Moment) -> Holding {
+        let used = self.window.total(now);
+        self.part.holding(used, self.window.oldest_leaves_in(now), now)
     }
 }
 

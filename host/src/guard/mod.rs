@@ -9,7 +9,7 @@ mod permit;
 mod denied;
 mod status;
 mod admission;
-mod lease;
+mod stake;
 mod provider;
 mod slot;
 mod breaker;
@@ -21,11 +21,12 @@ mod line;
 mod place;
 mod shares;
 mod limits;
+mod part;
 mod window;
 mod pace;
 mod span;
 mod payer;
-mod purse;
+mod coffer;
 mod budget;
 mod scope_book;
 mod period;
@@ -34,6 +35,9 @@ mod retry_budget;
 mod health;
 mod preference;
 mod succession;
+mod commons;
+mod reach;
+mod news;
 #[cfg(test)]
 mod tests;
 
@@ -44,21 +48,27 @@ use indexmap::IndexSet;
 use jiff::Timestamp;
 
 pub use claim::{AttemptKind, Claim};
+pub use commons::{Commons, Fleet, Sharer};
 pub use denied::{Denied, Disabled};
-pub use lease::{Charge, Settled};
 #[cfg(feature = "gateway")]
 pub(crate) use limits::{Allowance, Share};
+pub use news::{News, RestKind, Spot, What};
+#[cfg(feature = "gateway")]
+pub(crate) use part::ASKED_IN;
+pub use part::{Holding, Lot};
 pub use payer::Payer;
 pub use period::{BudgetAlert, BudgetScope, BudgetStatus, OverBudget, Whose};
 pub use permit::{InFlight, Permit};
 pub use place::{NoPlace, Place};
+pub use reach::SharedStoreStatus;
+pub use stake::{Charge, Settled};
 pub use status::{HealthStatus, KeyStatus, ModelStatus, ProviderState, ProviderStatus, Verdict};
 pub use target::{Target, targets};
 
 use self::budget::Budget;
+use self::coffer::Coffer;
 use self::preference::Preference;
 use self::provider::Provider;
-use self::purse::Purse;
 use self::retry_budget::RetryBudget;
 use self::scope_book::ScopeId;
 use self::slot::Slot;
@@ -74,7 +84,7 @@ pub struct Guard {
     providers: Vec<Arc<Provider>>,
     routes: Vec<String>,
     /// Shared with the guards before and after this one, so that what is spent outlives a changed configuration.
-    purse: Arc<Purse>,
+    coffer: Arc<Coffer>,
     /// The budget of each provider, where it has one of its own.
     provider_budgets: Vec<Option<ScopeId>>,
     retries: Mutex<RetryBudget>,
@@ -82,6 +92,8 @@ pub struct Guard {
     preference: Mutex<Preference>,
     unknown_price: UnknownPrice,
     alarm: Option<Arc<Alarm>>,
+    /// The way to other instances, where there are any.
+    commons: Option<Arc<Commons>>,
 }
 
 impl Guard {
@@ -97,20 +109,21 @@ impl Guard {
             targets,
             providers: providers.collect(),
             provider_budgets: config.providers.keys().map(|name| budget.provider(name)).collect(),
-            purse: Arc::new(Purse::new(budget)),
+            coffer: Arc::new(Coffer::new(budget)),
             preference: Mutex::new(Preference::new(routes.len())),
             routes,
             retries: Mutex::new(RetryBudget::new(config.retries.ratio, config.retries.floor)),
             hedges: Mutex::new(RetryBudget::new(config.retries.hedges, 0)),
             unknown_price: config.budget.unknown_price,
             alarm: None,
+            commons: None,
         }
     }
 
     /// Has alerts raised somewhere.
     #[must_use]
     pub fn with_alarm(mut self, alarm: Arc<Alarm>) -> Self {
-        self.purse.report_to(Arc::clone(&alarm));
+        self.coffer.report_to(Arc::clone(&alarm));
         self.alarm = Some(alarm);
         self
     }
@@ -119,7 +132,7 @@ impl Guard {
     /// for all processes that share it. Waits until the ledger has told how the accounts stand.
     #[must_use]
     pub fn with_treasury(self, treasury: Arc<dyn Treasury>, wall: Timestamp) -> Self {
-        self.purse.lend_from(treasury, wall);
+        self.coffer.lend_from(treasury, wall);
         self
     }
 
@@ -132,7 +145,7 @@ impl Guard {
         key: Option<&KeyAccount>,
         labels: &Arc<[(String, String)]>,
     ) -> Arc<Payer> {
-        let scopes = self.purse.budget().scopes(route, key, labels);
+        let scopes = self.coffer.budget().scopes(route, key, labels);
         let (route, labels, key) = (Arc::clone(route), Arc::clone(labels), key.map(|key| Arc::clone(&key.name)));
         Arc::new(Payer { request, route, key, labels, scopes })
     }
@@ -174,14 +187,25 @@ impl Guard {
 
     /// Prefers a target on a route for so long from now; for no time at all does nothing.
     pub fn prefer(&self, route: &str, target: TargetId, length: Duration, now: Moment) {
-        if let Some(route) = self.route(route).filter(|_| !length.is_zero()) {
-            locked(&self.preference).prefer(route, target, now + length);
+        let Some(place) = self.route(route).filter(|_| !length.is_zero()) else { return };
+        let mut preference = locked(&self.preference);
+        // Others are told when it is somebody else, and again before it is over.
+        let is_known = preference
+            .of_route(place)
+            .is_some_and(|(before, until)| before == target && until.since(now) > length - length / 4);
+        if !is_known || self.commons.is_none() {
+            preference.prefer(place, target, now + length);
+        }
+        drop(preference);
+        if let (false, Some(found)) = (is_known, self.targets.get(target.index())) {
+            self.tell_preferred(route, &found.name, length, now);
         }
     }
 
     /// Forces all requests to a provider (its place in the configuration) until then.
     pub fn force(&self, provider: usize, until: Moment) {
         locked(&self.preference).force(provider, until);
+        self.tell_of(provider, What::Forced, Some(until));
     }
 
     /// The provider that is forced, while that lasts.
@@ -199,11 +223,17 @@ impl Guard {
     /// Prefers and forces nobody any more.
     pub fn clear_preference(&self) {
         locked(&self.preference).clear();
+        self.tell(What::NobodyPreferred, None);
     }
 
     /// Somebody else has seen a provider (its place in the configuration) fail: it counts as if one attempt at each of its
     /// models had failed so with each of its keys. A kind that takes keys or models out for good takes nothing out here.
     pub fn report_failure(&self, provider: usize, kind: FailureKind, now: Moment, wall: Timestamp) {
+        self.count_failure(provider, kind, now, wall);
+        self.tell_of(provider, |provider| What::Failed(provider, kind), Some(now + news::COUNTED_FOR));
+    }
+
+    fn count_failure(&self, provider: usize, kind: FailureKind, now: Moment, wall: Timestamp) {
         let Some(provider) = self.providers.get(provider) else { return };
         let mut book = provider.book();
         book.slots_mut().for_each(|slot| slot.failed_elsewhere(kind, now));
@@ -215,6 +245,11 @@ impl Guard {
 
     /// Somebody else was served by a provider: its breakers close, and only the waits it asked for itself are kept.
     pub fn report_success(&self, provider: usize, now: Moment, wall: Timestamp) {
+        self.count_success(provider, now, wall);
+        self.tell_of(provider, What::Recovered, None);
+    }
+
+    fn count_success(&self, provider: usize, now: Moment, wall: Timestamp) {
         let Some(provider) = self.providers.get(provider) else { return };
         let mut book = provider.book();
         book.slots_mut().for_each(|slot| slot.served_elsewhere(now));
@@ -232,6 +267,11 @@ impl Guard {
     /// Ends every rest of one provider (its place in the configuration); its rejected keys and unknown models get another
     /// chance.
     pub fn clear(&self, provider: usize) {
+        self.clear_here(provider);
+        self.tell_of(provider, What::Cleared, None);
+    }
+
+    fn clear_here(&self, provider: usize) {
         let Some(provider) = self.providers.get(provider) else { return };
         let mut book = provider.book();
         book.slots_mut().for_each(Slot::clear);
@@ -242,6 +282,11 @@ impl Guard {
 
     /// Leaves a provider (its place in the configuration) alone until then, with all its models and keys.
     pub fn cool_down(&self, provider: usize, until: Moment) {
+        self.cool_down_here(provider, until);
+        self.tell_of(provider, What::CooledDown, Some(until));
+    }
+
+    fn cool_down_here(&self, provider: usize, until: Moment) {
         let Some(provider) = self.providers.get(provider) else { return };
         provider.book().slots_mut().for_each(|slot| slot.rest_until(until));
         provider.tell_all_probes_ended();
@@ -256,19 +301,32 @@ impl Guard {
     /// How the daily and the monthly budget stand, where they are set.
     #[must_use]
     pub fn budgets(&self, wall: Timestamp) -> Vec<BudgetStatus> {
-        self.purse.budget().status(wall)
+        self.coffer.budget().status(wall)
     }
 
     /// How the budgets of routes, providers, keys and labels stand.
     #[must_use]
     pub fn scoped_budgets(&self, wall: Timestamp) -> Vec<(Scope, BudgetStatus)> {
-        self.purse.budget().scoped_status(wall)
+        self.coffer.budget().scoped_status(wall)
     }
 
     /// Why nothing may be spent, where the ledger cannot be written.
     #[must_use]
     pub fn ledger_fault(&self) -> Option<Arc<str>> {
-        self.purse.fault()
+        self.coffer.fault()
+    }
+
+    /// How the store is doing that instances share; `None` where there is none.
+    #[must_use]
+    pub fn shared_store(&self) -> Option<SharedStoreStatus> {
+        self.commons.as_ref().map(|commons| commons.shared_store())
+    }
+
+    /// Tells other instances of one provider.
+    fn tell_of(&self, provider: usize, what: impl FnOnce(String) -> What, until: Option<Moment>) {
+        if let Some(provider) = self.providers.get(provider) {
+            self.tell(what(provider.name.to_string()), until);
+        }
     }
 
     fn raise(&self, kind: AlertKind, about: About<'_>, message: String) {

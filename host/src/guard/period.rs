@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use thiserror::Error;
 
-use super::slice::{Funds, Held};
+use super::slice::{Funds, Held, Lack};
 use crate::accounting::{Account, Ask, Lent, Need, Scope};
 use crate::types::NanoUsd;
 
@@ -200,8 +200,9 @@ impl Period {
         }
         match self.funds.check(self.held, amount) {
             Ok(()) => Ok(()),
-            Err(None) => Err(Unfunded::Short),
-            Err(Some(lent_elsewhere)) => Err(over(committed.saturating_add(lent_elsewhere))),
+            Err(Lack::Short) => Err(Unfunded::Short),
+            Err(Lack::Over { lent_elsewhere }) => Err(over(committed.saturating_add(lent_elsewhere))),
+            Err(Lack::Unknown) => Err(Unfunded::Shut),
         }
     }
 

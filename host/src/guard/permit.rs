@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::lease::{Bill, Lease, Settled};
+use super::stake::{Bill, Settled, Stake};
 use crate::clock::Moment;
 use crate::config::ApiKey;
 use crate::types::{Failure, NanoUsd, TargetId, Usage};
@@ -12,17 +12,17 @@ use crate::types::{Failure, NanoUsd, TargetId, Usage};
 #[must_use = "a permit that is not dispatched is given back"]
 pub struct Permit {
     target: TargetId,
-    lease: Option<Lease>,
+    stake: Option<Stake>,
 }
 
 /// An attempt on its way: what a `Permit` becomes, and what the transport asks for before it sends.
 ///
-/// It ends in one of `served`, `failed`, `unsent` and `abandoned`. Dropped, it counts as abandoned: the budgets keep the
-/// worst case, the target's health is left as it was, and the next request probes in its stead if it was a probe.
+/// It ends in one of `served`, `failed`, `unsent` and `abandoned`. Dropped, it counts as abandoned: the budgets keep
+/// the worst case, the target's health is left as it was, and the next request probes in its stead if it was a probe.
 #[derive(Debug)]
 #[must_use = "an attempt that is not settled is charged its worst case"]
 pub struct InFlight {
-    lease: Option<Lease>,
+    stake: Option<Stake>,
     sent: Moment,
     progress: Progress,
 }
@@ -34,8 +34,8 @@ enum Progress {
 }
 
 impl Permit {
-    pub(super) fn new(lease: Lease) -> Self {
-        Self { target: lease.target, lease: Some(lease) }
+    pub(super) fn new(stake: Stake) -> Self {
+        Self { target: stake.target, stake: Some(stake) }
     }
 
     /// The target it is for.
@@ -47,25 +47,31 @@ impl Permit {
     /// The key to send with; `None` where the provider takes none.
     #[must_use]
     pub fn key(&self) -> Option<&ApiKey> {
-        key(self.lease.as_ref()?)
+        key(self.stake.as_ref()?)
     }
 
     /// What it was reserved at most, where the price is known.
     #[must_use]
     pub fn worst_case(&self) -> Option<NanoUsd> {
-        self.lease.as_ref()?.worst_case
+        self.stake.as_ref()?.quote.worst_case()
+    }
+
+    /// Whether a budget, or the caller's own bound, counts what it costs: no more may come than was reserved.
+    #[must_use]
+    pub fn counts_money(&self) -> bool {
+        self.stake.as_ref().is_some_and(|stake| stake.counts_money)
     }
 
     /// Spends the permit: the attempt is sent now.
     pub fn dispatch(mut self, now: Moment) -> InFlight {
-        InFlight { lease: self.lease.take(), sent: now, progress: Progress::Waiting }
+        InFlight { stake: self.stake.take(), sent: now, progress: Progress::Waiting }
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if let Some(lease) = self.lease.take() {
-            lease.void();
+        if let Some(stake) = self.stake.take() {
+            stake.void();
         }
     }
 }
@@ -74,7 +80,7 @@ impl InFlight {
     /// The key to send with; `None` where the provider takes none.
     #[must_use]
     pub fn key(&self) -> Option<&ApiKey> {
-        key(self.lease.as_ref()?)
+        key(self.stake.as_ref()?)
     }
 
     /// When it was sent.
@@ -89,54 +95,54 @@ impl InFlight {
             return;
         }
         self.progress = Progress::Answering;
-        if let Some(lease) = &mut self.lease {
-            lease.first_token(now.since(self.sent), now);
+        if let Some(stake) = &mut self.stake {
+            stake.first_token(now.since(self.sent), now);
         }
     }
 
     /// A reply's head is here and told what share (0 to 1) of its scarcest quota is left, however it goes on.
     pub fn quota_told(&mut self, left: Option<f32>, now: Moment) {
-        if let (Some(lease), Some(left)) = (&mut self.lease, left) {
-            lease.quota_told(left, now);
+        if let (Some(stake), Some(left)) = (&mut self.stake, left) {
+            stake.quota_told(left, now);
         }
     }
 
-    /// The answer is complete. `usage` is what the provider counted, `quota_left` the share (0 to 1) left of the scarcest
-    /// quota its reply told of. `wall` is for people.
+    /// The answer is complete. `usage` is what the provider counted, `quota_left` the share (0 to 1) left of the
+    /// scarcest quota its reply told of. `wall` is for people.
     pub fn served(mut self, usage: Option<Usage>, quota_left: Option<f32>, now: Moment, wall: Timestamp) -> Settled {
-        self.end(|lease| lease.serve(Bill::of(usage), quota_left, now, wall))
+        self.end(|stake| stake.serve(Bill::of(usage), quota_left, now, wall))
     }
 
     /// The attempt failed once it was sent, or perhaps was.
     pub fn failed(mut self, failure: &Failure, now: Moment, wall: Timestamp) -> Settled {
         let bill = Bill::of_failure(failure, self.progress == Progress::Answering);
-        self.end(|lease| lease.fail(failure, bill, now, wall))
+        self.end(|stake| stake.fail(failure, bill, now, wall))
     }
 
     /// The attempt failed before a byte of the request had left: no address, no connection. It costs nothing for sure.
     pub fn unsent(mut self, failure: &Failure, now: Moment, wall: Timestamp) -> Settled {
-        self.end(|lease| lease.fail(failure, Bill::Nothing, now, wall))
+        self.end(|stake| stake.fail(failure, Bill::Nothing, now, wall))
     }
 
     /// Nobody waits for the answer any more: the caller went away, or another attempt was faster.
     pub fn abandoned(mut self) -> Settled {
-        self.end(Lease::abandon)
+        self.end(Stake::abandon)
     }
 
-    fn end(&mut self, end: impl FnOnce(Lease) -> Settled) -> Settled {
-        self.lease.take().map(end).unwrap_or_default()
+    fn end(&mut self, end: impl FnOnce(Stake) -> Settled) -> Settled {
+        self.stake.take().map(end).unwrap_or_default()
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        if let Some(lease) = self.lease.take() {
-            lease.abandon();
+        if let Some(stake) = self.stake.take() {
+            stake.abandon();
         }
     }
 }
 
-fn key(lease: &Lease) -> Option<&ApiKey> {
-    let (_, provider) = lease.place()?;
-    provider.keys.get(lease.key)
+fn key(stake: &Stake) -> Option<&ApiKey> {
+    let (_, provider) = stake.place()?;
+    provider.keys.get(stake.key)
 }

@@ -11,6 +11,7 @@ use super::health::Health;
 use super::keys::KeyRing;
 use super::limits::{Ahead, Allowance};
 use super::line::{Line, Rank};
+use super::part::{Holding, Lot};
 use super::shares::{Shares, Used};
 use super::slot::{Slot, Turns};
 use super::turn::Urgency;
@@ -281,6 +282,45 @@ impl Book {
     /// Goes on with what was used of the same limits.
     pub(super) fn take_over_limits(&mut self, before: &Self) {
         self.limits = before.limits.taken_over();
+    }
+
+    /// Has the limits shared with other instances, of which nothing is known yet.
+    pub(super) fn share_limits(&mut self, rules: &Rules) {
+        self.limits = Allowance::shared(&rules.limits);
+        for (model, limits) in self.models.iter_mut().zip(&rules.limits_of_models) {
+            model.limits = Allowance::shared(limits);
+        }
+    }
+
+    /// What is held of each limit of the provider, and of its models by their places.
+    pub(super) fn holdings(&mut self, now: Moment) -> Vec<(Option<usize>, Holding)> {
+        let mut holdings = Vec::new();
+        for (model, limits) in self.allowances() {
+            holdings.extend(limits.holdings(now).into_iter().map(|holding| (model, holding)));
+        }
+        holdings
+    }
+
+    /// Takes what other instances leave of each limit.
+    pub(super) fn put(&mut self, lot: impl Fn(Option<usize>, &str) -> Option<Lot>, now: Moment) {
+        for (model, limits) in self.allowances() {
+            limits.put(|limit| lot(model, limit), now);
+        }
+    }
+
+    /// No other instance was heard of for so long, of so many.
+    pub(super) fn alone(&mut self, of: u32, silent_for: Duration) {
+        self.allowances().for_each(|(_, limits)| limits.alone(of, silent_for));
+    }
+
+    /// Gives up its parts of limits that are shared: another book goes on with them.
+    pub(super) fn give_up_parts(&mut self) {
+        self.allowances().for_each(|(_, limits)| limits.give_up());
+    }
+
+    fn allowances(&mut self) -> impl Iterator<Item = (Option<usize>, &mut Allowance)> {
+        let models = self.models.iter_mut().enumerate().map(|(model, book)| (Some(model), &mut book.limits));
+        std::iter::once((None, &mut self.limits)).chain(models)
     }
 
     /// Rejected keys and unknown models may be tried again.

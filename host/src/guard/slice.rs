@@ -1,6 +1,6 @@
 //! The money a period may spend: its whole limit, or the slices of it that a ledger has lent to this process.
 
-use crate::accounting::Lent;
+use crate::accounting::{Lent, Refusal};
 use crate::types::NanoUsd;
 
 /// What this process has spent and reserved of a period.
@@ -27,14 +27,34 @@ pub(super) struct Loan {
     granted: NanoUsd,
     spent_elsewhere: NanoUsd,
     lent_elsewhere: NanoUsd,
-    /// The highest level that the ledger can lend for: until it has news, more is over budget.
-    highest: Option<NanoUsd>,
+    /// Until there is news, this holds for more than what is lent.
+    refused: Option<Refused>,
     /// Whether more was asked for ahead of time.
     is_asked: bool,
     /// The largest amount lent at once, by which "soon used up" is measured.
     latest: NanoUsd,
     /// Whether anything was reserved or spent since slices were asked back last.
     is_touched: bool,
+}
+
+/// What the ledger has said of more money.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refused {
+    /// This level is the highest that it can lend for: more is over budget.
+    Above(NanoUsd),
+    /// It cannot tell.
+    Unknown,
+}
+
+/// Why money is not at hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lack {
+    /// More has to be asked for.
+    Short,
+    /// There is no more: so much is held by other processes.
+    Over { lent_elsewhere: NanoUsd },
+    /// Nobody can tell whether there is more.
+    Unknown,
 }
 
 impl Held {
@@ -62,14 +82,18 @@ impl Funds {
     /// Whether there is so much at hand.
     ///
     /// # Errors
-    /// `None` where more has to be asked for; what other processes hold, where that was refused.
-    pub(super) fn check(&self, held: Held, amount: NanoUsd) -> Result<(), Option<NanoUsd>> {
+    /// What stands in the way.
+    pub(super) fn check(&self, held: Held, amount: NanoUsd) -> Result<(), Lack> {
         let Self::Lent(loan) = self else { return Ok(()) };
         let level = held.used().saturating_add(amount);
         if level <= loan.granted {
             return Ok(());
         }
-        Err(loan.highest.filter(|highest| level > *highest).map(|_| loan.lent_elsewhere))
+        Err(match loan.refused {
+            Some(Refused::Above(highest)) if level > highest => Lack::Over { lent_elsewhere: loan.lent_elsewhere },
+            Some(Refused::Unknown) => Lack::Unknown,
+            Some(Refused::Above(_)) | None => Lack::Short,
+        })
     }
 
     /// What is missing at hand for so much; `None` where nothing is.
@@ -96,7 +120,10 @@ impl Funds {
         loan.granted = loan.granted.saturating_add(lent.granted);
         loan.spent_elsewhere = lent.spent_elsewhere;
         loan.lent_elsewhere = lent.lent_elsewhere;
-        loan.highest = lent.refused_beyond.map(|beyond| loan.granted.saturating_add(beyond));
+        loan.refused = lent.refused.map(|refusal| match refusal {
+            Refusal::Beyond(beyond) => Refused::Above(loan.granted.saturating_add(beyond)),
+            Refusal::Unknown => Refused::Unknown,
+        });
         if lent.granted > NanoUsd::ZERO {
             // Where nothing was left to lend, asking ahead again and again would be of no use.
             loan.is_asked = false;
@@ -106,7 +133,7 @@ impl Funds {
 
     pub(super) fn forget_refusal(&mut self) {
         if let Self::Lent(loan) = self {
-            loan.highest = None;
+            loan.refused = None;
             loan.is_asked = false;
         }
     }
@@ -159,7 +186,7 @@ mod tests {
         Lent {
             account: Arc::new(Account { scope: Scope::Everything, window: Window::Day, period: 1 }),
             granted: nanos(granted),
-            refused_beyond: beyond.map(nanos),
+            refused: beyond.map(|beyond| Refusal::Beyond(nanos(beyond))),
             spent_elsewhere: nanos(5),
             lent_elsewhere: nanos(7),
         }
@@ -172,7 +199,7 @@ mod tests {
     #[test]
     fn spends_what_is_lent_and_asks_for_what_is_missing() {
         let mut funds = Funds::Own.lent();
-        assert_eq!(funds.check(held(0, 0), nanos(3)), Err(None));
+        assert_eq!(funds.check(held(0, 0), nanos(3)), Err(Lack::Short));
         assert_eq!(funds.missing(held(0, 0), nanos(3)), Some(nanos(3)));
 
         funds.put(&lent(10, None));
@@ -189,8 +216,21 @@ mod tests {
         let checks = [1, 2, 3].map(|amount| funds.check(held(8, 1), nanos(amount)));
         funds.put(&lent(0, None));
 
-        assert_eq!(checks, [Ok(()), Err(None), Err(Some(nanos(7)))]);
-        assert_eq!(funds.check(held(8, 1), nanos(3)), Err(None));
+        assert_eq!(checks, [Ok(()), Err(Lack::Short), Err(Lack::Over { lent_elsewhere: nanos(7) })]);
+        assert_eq!(funds.check(held(8, 1), nanos(3)), Err(Lack::Short));
+    }
+
+    #[test]
+    fn spends_what_is_at_hand_while_nobody_can_tell_whether_there_is_more() {
+        let mut funds = Funds::Own.lent();
+        funds.put(&lent(10, None));
+        funds.put(&Lent { refused: Some(Refusal::Unknown), ..lent(0, None) });
+
+        assert_eq!(funds.check(held(8, 1), nanos(1)), Ok(()));
+        assert_eq!(funds.check(held(8, 1), nanos(2)), Err(Lack::Unknown));
+
+        funds.put(&lent(0, None));
+        assert_eq!(funds.check(held(8, 1), nanos(2)), Err(Lack::Short));
     }
 
     #[test]
@@ -203,7 +243,7 @@ mod tests {
         let given = [funds.give_back(held(2, 3)), funds.give_back(held(2, 3))];
 
         assert_eq!((idle, given), ([false, true], [nanos(5), nanos(0)]));
-        assert_eq!(funds.check(held(2, 3), nanos(1)), Err(None));
+        assert_eq!(funds.check(held(2, 3), nanos(1)), Err(Lack::Short));
     }
 
     #[test]

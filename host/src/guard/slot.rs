@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::breaker::Breaker;
 use super::cooldown::{Cause, Cooldown};
 use super::denied::Denied;
+use super::news::RestKind;
 use super::turn::{Look, Turn, Urgency};
 use crate::clock::Moment;
 use crate::config::{BreakerConfig, CooldownConfig};
@@ -35,6 +36,18 @@ pub(super) enum Role {
     Ordinary,
     /// The one whose result decides whether others may follow.
     Probe,
+}
+
+/// When each kind of rest ends: what other instances are told of.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rests([(RestKind, Moment); 4]);
+
+impl Rests {
+    /// Those that end later than before.
+    pub(super) fn longer_than(self, before: Self) -> Vec<(RestKind, Moment)> {
+        let both = self.0.into_iter().zip(before.0);
+        both.filter(|((_, end), (_, before))| end > before).map(|(rest, _)| rest).collect()
+    }
 }
 
 impl Slot {
@@ -112,6 +125,30 @@ impl Slot {
     /// An operator wants the target left alone until then.
     pub(super) fn rest_until(&mut self, until: Moment) {
         self.cooldown.rest(Cause::Named, until);
+    }
+
+    /// When its rests end.
+    pub(super) fn rests(&self) -> Rests {
+        let cooldown = |cause| self.cooldown.end(cause);
+        Rests([
+            (RestKind::Named, cooldown(Cause::Named)),
+            (RestKind::Assumed, cooldown(Cause::Assumed)),
+            (RestKind::Quota, cooldown(Cause::Quota)),
+            (RestKind::Tripped, self.breaker.open_until().unwrap_or_default()),
+        ])
+    }
+
+    /// Another instance leaves the target alone until then.
+    pub(super) fn rest_as_elsewhere(&mut self, kind: RestKind, until: Moment, now: Moment) {
+        let cause = match kind {
+            RestKind::Named => Cause::Named,
+            RestKind::Assumed => Cause::Assumed,
+            RestKind::Quota => Cause::Quota,
+            RestKind::Tripped => return self.breaker.open_as_elsewhere(until, now),
+        };
+        if until > self.cooldown.end(cause) {
+            self.cooldown.rest(cause, until);
+        }
     }
 
     /// Goes on with another slot's rests, under rules of its own. What is under way there brings no news here.

@@ -22,13 +22,16 @@ impl Guard {
             if new.is_same(before) {
                 before.book().give_another_chance();
                 *new = Arc::clone(before);
-            } else if new.rules.base_url == before.rules.base_url {
+                continue;
+            }
+            if new.rules.base_url == before.rules.base_url {
                 new.inherit(before);
             }
+            before.book().give_up_parts();
         }
-        let limits = self.purse.budget().clone();
-        self.purse = Arc::clone(&old.purse);
-        let mut budget = old.purse.budget();
+        let limits = self.coffer.budget().clone();
+        self.coffer = Arc::clone(&old.coffer);
+        let mut budget = old.coffer.budget();
         budget.take_limits(&limits);
         self.provider_budgets = self.providers.iter().map(|provider| budget.provider(&provider.name)).collect();
         drop(budget);
@@ -52,7 +55,7 @@ impl Guard {
         place.into_iter().for_each(|place| preference.force(place, until));
     }
 
-    fn target_named(&self, name: &TargetName) -> Option<TargetId> {
+    pub(super) fn target_named(&self, name: &TargetName) -> Option<TargetId> {
         self.targets.iter().find(|target| *target.name == *name).map(|target| target.id)
     }
 }
@@ -181,7 +184,7 @@ mod tests {
 
         let wait = |seconds| {
             let now = NOW + Duration::from_secs(seconds);
-            new.state(TargetId(1), &Claim::default(), now, WALL).standing.wait_ms()
+            new.view(TargetId(1), &Claim::default(), now, WALL).0.standing.wait_ms()
         };
         assert_eq!([wait(1), wait(60)], [Some(59_000), Some(0)]);
     }
@@ -205,11 +208,11 @@ mod tests {
         };
         let old = Guard::new(&budget(5));
         let spender = Spender::default();
-        let spent = old.purse.budget().reserve(spender, NanoUsd::DOLLAR, NanoUsd::ZERO, WALL).unwrap();
+        let spent = old.coffer.budget().reserve(spender, NanoUsd::DOLLAR, NanoUsd::ZERO, WALL).unwrap();
 
         let new = Guard::new(&budget(9)).succeeding(&old);
         let reserved = new.budgets(WALL)[0].reserved;
-        old.purse.void(spent);
+        old.coffer.void(spent);
 
         let status = new.budgets(WALL)[0];
         assert_eq!(reserved, NanoUsd::DOLLAR);

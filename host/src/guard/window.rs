@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::span::Span;
 use crate::clock::Moment;
 
 /// Up to this many entries are kept one by one; beyond it, those of the same 1,024th of the span are kept together, as of the
@@ -16,7 +15,7 @@ const MAX_RUNS: u32 = 1_024;
 #[derive(Debug, Clone)]
 pub(super) struct Window {
     limit: u64,
-    span: Span,
+    length: Duration,
     parts: u32,
     runs: VecDeque<Run>,
     total: u64,
@@ -30,14 +29,19 @@ struct Run {
 
 impl Window {
     /// An empty window of requests, each of which counts one.
-    pub(super) fn of_requests(limit: u32, span: Span) -> Self {
+    pub(super) fn of_requests(limit: u32, length: Duration) -> Self {
         let parts = if limit > MAX_RUNS { MAX_RUNS } else { u32::MAX };
-        Self { limit: limit.into(), span, parts, runs: VecDeque::new(), total: 0 }
+        Self { limit: limit.into(), length, parts, runs: VecDeque::new(), total: 0 }
     }
 
     /// An empty window of amounts of any size.
-    pub(super) fn of_amounts(limit: u32, span: Span) -> Self {
-        Self { parts: MAX_RUNS, ..Self::of_requests(limit, span) }
+    pub(super) fn of_amounts(limit: u32, length: Duration) -> Self {
+        Self { parts: MAX_RUNS, ..Self::of_requests(limit, length) }
+    }
+
+    /// How long it is.
+    pub(super) fn length(&self) -> Duration {
+        self.length
     }
 
     /// How long until so much is admitted once so much `ahead` of it has been, if nothing else comes first; `None` is now. What
@@ -45,7 +49,7 @@ impl Window {
     pub(super) fn wait(&mut self, ahead: u64, amount: u64, now: Moment) -> Option<Duration> {
         self.forget(now);
         if self.limit == 0 {
-            return Some(self.span.length());
+            return Some(self.length);
         }
         let room = self.limit.saturating_sub(ahead.saturating_add(amount).min(self.limit));
         let mut left = self.total;
@@ -55,7 +59,7 @@ impl Window {
                 break;
             }
             left = left.saturating_sub(run.amount);
-            wait = Some((run.last + self.span.length()).since(now));
+            wait = Some((run.last + self.length).since(now));
         }
         wait
     }
@@ -86,16 +90,32 @@ impl Window {
         }
     }
 
+    /// What was admitted within the last span.
+    pub(super) fn total(&mut self, now: Moment) -> u64 {
+        self.forget(now);
+        self.total
+    }
+
+    /// How long until the oldest of it does not count any more; `None` where there is none.
+    pub(super) fn oldest_leaves_in(&self, now: Moment) -> Option<Duration> {
+        self.runs.front().map(|run| (run.last + self.length).since(now))
+    }
+
+    /// Has another limit from now on, which what was admitted may be above.
+    pub(super) fn set_limit(&mut self, limit: u64) {
+        self.limit = limit;
+    }
+
     fn forget(&mut self, now: Moment) {
-        while let Some(run) = self.runs.front().filter(|run| run.last + self.span.length() <= now) {
+        while let Some(run) = self.runs.front().filter(|run| run.last + self.length <= now) {
             self.total = self.total.saturating_sub(run.amount);
             self.runs.pop_front();
         }
     }
 
     fn part(&self, moment: Moment) -> u128 {
-        let length = if self.parts == u32::MAX { 1 } else { self.span.nanos() / u64::from(self.parts) };
-        moment.since(Moment::START).as_nanos() / u128::from(length.max(1))
+        let length = if self.parts == u32::MAX { 1 } else { self.length.as_nanos() / u128::from(self.parts) };
+        moment.since(Moment::START).as_nanos() / length.max(1)
     }
 }
 
@@ -112,7 +132,7 @@ mod tests {
     }
 
     fn of_requests(limit: u32) -> Window {
-        Window::of_requests(limit, Span::Minute)
+        Window::of_requests(limit, MINUTE)
     }
 
     fn admitted(window: &mut Window, arrivals: &[u64]) -> Vec<Moment> {
@@ -166,7 +186,7 @@ mod tests {
 
     #[test]
     fn counts_a_day_as_24_hours_back() {
-        let mut window = Window::of_requests(2, Span::Day);
+        let mut window = Window::of_requests(2, Duration::from_secs(86_400));
         let hour = |hours: u64| at_ms(hours * 3_600_000);
         window.enter(1, hour(1));
         window.enter(1, hour(20));
@@ -188,7 +208,7 @@ mod tests {
 
     #[test]
     fn admits_what_is_more_than_the_limit_into_an_empty_window_only() {
-        let mut window = Window::of_amounts(100, Span::Minute);
+        let mut window = Window::of_amounts(100, MINUTE);
         window.enter(1, at_ms(0));
 
         assert_eq!(window.wait(0, 500, at_ms(0)), Some(MINUTE));
@@ -228,7 +248,7 @@ mod tests {
         fn never_admits_more_than_the_amount_in_any_sliding_minute(
             arrivals in prop::collection::vec((0u64..9_000, 1u64..400, 1u64..10), 0..400),
         ) {
-            let mut window = Window::of_amounts(1_000, Span::Minute);
+            let mut window = Window::of_amounts(1_000, MINUTE);
             let (mut now, mut used) = (at_ms(0), Vec::new());
             for (gap, estimate, factor) in arrivals {
                 now = now + Duration::from_millis(gap);

@@ -38,8 +38,10 @@ pub struct Call<'a> {
 pub enum Defaults<'a> {
     /// Body fields, such as those of a purpose.
     Fields(&'a IndexMap<String, serde_json::Value>),
-    /// Generation settings of a provider or of the whole configuration. Left out for models that take none.
+    /// Generation settings of a model, a provider or the whole configuration. Left out for models that take none.
     Generation(&'a GenerationDefaults),
+    /// Output tokens at most for each answer, where nothing above bounds them.
+    OutputLimit(u32),
 }
 
 /// A request in a target's wire protocol.
@@ -73,9 +75,17 @@ impl<'a> Call<'a> {
             match layer {
                 Defaults::Fields(layer) => layer.iter().for_each(|(name, value)| add(&mut fields, name, value)),
                 Defaults::Generation(settings) => self.add_generation(&mut fields, settings),
+                Defaults::OutputLimit(tokens) => self.add_output_limit(&mut fields, *tokens),
             }
         }
         fields
+    }
+
+    /// The output tokens that the fields allow each answer; `None` where they do not bound them.
+    pub(super) fn output_limit(&self) -> Option<u32> {
+        let fields = self.fields();
+        let limits = fields.iter().filter(|(name, _)| OUTPUT_LIMITS.contains(&&**name));
+        limits.filter_map(|(_, value)| output_limit(value)).max()
     }
 
     /// How the reply is to be read, as far as the caller decides it.
@@ -104,14 +114,24 @@ impl<'a> Call<'a> {
             add(fields, "temperature", &temperature);
         }
         if let Some(tokens) = settings.max_tokens {
-            add(fields, if fixed { "max_completion_tokens" } else { "max_tokens" }, &tokens);
+            self.add_output_limit(fields, tokens);
         }
+    }
+
+    fn add_output_limit(&self, fields: &mut Vec<Field<'a>>, tokens: u32) {
+        let name = if has_fixed_sampling(self.model) { "max_completion_tokens" } else { "max_tokens" };
+        add(fields, name, &tokens);
     }
 }
 
 fn add<'a>(fields: &mut Vec<Field<'a>>, name: &str, value: &impl serde::Serialize) {
+    let is_limit = |name: &str| OUTPUT_LIMITS.contains(&name);
+    // `null`, or what is no number, takes the place of none.
+    if is_limit(name) {
+        fields.retain(|(taken, value)| !is_limit(taken) || output_limit(value).is_some());
+    }
     let said = |name: &str| fields.iter().any(|(taken, _)| taken == name);
-    let taken = if OUTPUT_LIMITS.contains(&name) { OUTPUT_LIMITS.iter().any(|name| said(name)) } else { said(name) };
+    let taken = if is_limit(name) { OUTPUT_LIMITS.iter().any(|name| said(name)) } else { said(name) };
     if taken || SET_ELSEWHERE.contains(&name) {
         return;
     }
@@ -119,6 +139,10 @@ fn add<'a>(fields: &mut Vec<Field<'a>>, name: &str, value: &impl serde::Serializ
     if let Ok(value) = to_raw_value(value) {
         fields.push((Cow::Owned(name.to_owned()), Cow::Owned(value)));
     }
+}
+
+fn output_limit(value: &RawValue) -> Option<u32> {
+    serde_json::from_str(value.get()).ok()
 }
 
 /// OpenAI's reasoning models refuse `max_tokens` and any `temperature` but their own. A caller who sets them is told so by

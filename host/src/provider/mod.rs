@@ -1,9 +1,9 @@
 //! Wire protocols: a request becomes bytes, bytes become a completion or a failure. Pure, no I/O.
 //!
-//! The caller's protocol is OpenAI's chat protocol. A target that speaks it too receives the caller's own bytes, and its reply
-//! passes on as it came. For any other, the messages are read into a [`Dialogue`], the fields into wishes, and the protocol's
-//! own folder writes them down as its `request`; its `response` and `stream` read replies into what they say, and `writer`
-//! writes that in OpenAI's shape.
+//! The caller's protocol is OpenAI's chat protocol. A target that speaks it too receives the caller's own bytes, and
+//! its reply passes on as it came. For any other, the messages are read into a [`Dialogue`], the fields into wishes,
+//! and the protocol's own folder writes them down as its `request`; its `response` and `stream` read replies into what
+//! they say, and `writer` writes that in OpenAI's shape.
 
 // What a request is made of.
 mod call;
@@ -69,8 +69,8 @@ use wishes::Wishes;
 /// Puts a request into a target's wire protocol.
 ///
 /// # Errors
-/// When the protocol has no way to say it, or the request is not what OpenAI's protocol has there. Targets of OpenAI's own
-/// protocol receive any request.
+/// When the protocol has no way to say it, or the request is not what OpenAI's protocol has there. Targets of OpenAI's
+/// own protocol receive any request.
 pub fn encode(protocol: Protocol, call: &Call<'_>) -> Result<Encoded, EncodeError> {
     match protocol {
         Protocol::OpenAi => openai::encode(call),
@@ -80,8 +80,8 @@ pub fn encode(protocol: Protocol, call: &Call<'_>) -> Result<Encoded, EncodeErro
     }
 }
 
-/// What of a request a target could not be asked for, in words; `None` where it can be asked. What is merely left out with a
-/// note is no such thing.
+/// What of a request a target could not be asked for, in words; `None` where it can be asked. What is merely left out
+/// with a note is no such thing.
 #[must_use]
 pub fn unsupported(protocol: Protocol, call: &Call<'_>) -> Option<String> {
     let check = match protocol {
@@ -98,8 +98,23 @@ pub fn unsupported(protocol: Protocol, call: &Call<'_>) -> Option<String> {
     }
 }
 
-/// Whether a target goes on with an answer that has begun; `known` is the operator's own word. Never one that was asked for
-/// anything but text.
+/// The output tokens that each answer to a request is bounded to as a target receives it, thoughts included; `None`
+/// where nothing in it bounds them.
+#[must_use]
+pub fn output_limit(protocol: Protocol, call: &Call<'_>) -> Option<u32> {
+    let limit: fn(&Call<'_>, &Wishes<'_>) -> Option<u64> = match protocol {
+        Protocol::OpenAi => return call.output_limit(),
+        Protocol::Anthropic => |call, wishes| Some(anthropic::output_limit(call, wishes)),
+        Protocol::Gemini => |_, wishes| wishes.max_tokens,
+        Protocol::Ollama => |_, wishes| ollama::output_limit(wishes),
+    };
+    // A request that cannot be read is not sent.
+    let wishes = Wishes::read(call).ok()?;
+    limit(call, &wishes).map(|tokens| u32::try_from(tokens).unwrap_or(u32::MAX))
+}
+
+/// Whether a target goes on with an answer that has begun; `known` is the operator's own word. Never one that was asked
+/// for anything but text.
 #[must_use]
 pub fn can_prefill(protocol: Protocol, call: &Call<'_>, known: Option<bool>) -> bool {
     let Ok(wishes) = Wishes::read(call) else { return false };

@@ -6,7 +6,8 @@ use std::time::Duration;
 use crate::types::{ChatRequest, EmbeddingRequest, KeyAccount, Needs, Purse, TraceParent};
 
 use super::Router;
-use super::eligibility::output_bound;
+use super::outgoing::Outlook;
+use super::output::Output;
 use super::seat::Seat;
 
 /// What a request asks for. Whatever is not about the wire is the same for both.
@@ -19,6 +20,14 @@ pub(super) enum Asked {
 }
 
 impl Asked {
+    /// The chat it is, where it is one.
+    pub(super) fn chat(&self) -> Option<&Arc<ChatRequest>> {
+        match self {
+            Self::Chat(request) => Some(request),
+            Self::Embeddings(_) => None,
+        }
+    }
+
     pub(super) fn labels(&self) -> &[(String, String)] {
         match self {
             Self::Chat(request) => &request.labels,
@@ -83,25 +92,22 @@ impl Router {
         }
     }
 
-    /// What each target of a route could not be asked for, in words; `None` where it can be asked.
-    pub(super) fn shortfalls_of(&self, asked: &Asked, streaming: bool, roster: &[Seat]) -> Vec<Option<String>> {
+    /// What is known of the request at each target of a route before it is sent.
+    pub(super) fn outlooks_of(&self, asked: &Asked, streaming: bool, roster: &[Seat]) -> Vec<Outlook> {
         match asked {
-            Asked::Chat(request) => self.shortfalls(request, streaming, roster),
-            Asked::Embeddings(_) => vec![None; roster.len()],
+            Asked::Chat(request) => self.outlooks(request, streaming, roster),
+            Asked::Embeddings(_) => roster.iter().map(|_| Outlook { shortfall: None, output: Output::NONE }).collect(),
         }
     }
 
-    /// The output tokens to reckon with at a seat.
-    pub(super) fn output_bound(&self, asked: &Asked, needs: &Needs, seat: Option<&Seat>) -> u32 {
+    /// The output tokens that a request names, wherever it goes: its caller's word, its purpose's, the operator's for everyone.
+    pub(super) fn usual_output(&self, asked: &Asked, needs: &Needs) -> Output {
         match asked {
-            Asked::Chat(request) => self.chat_output_bound(request, needs, seat),
-            Asked::Embeddings(_) => 0,
+            Asked::Chat(request) => {
+                let named = needs.max_output_tokens.or_else(|| self.default_max_tokens(request));
+                Output::of(named, self.answers(request), None)
+            }
+            Asked::Embeddings(_) => Output::NONE,
         }
-    }
-
-    /// The output tokens to reckon with for a chat at a seat.
-    pub(super) fn chat_output_bound(&self, request: &ChatRequest, needs: &Needs, seat: Option<&Seat>) -> u32 {
-        let window = seat.and_then(|seat| seat.roster.context_window);
-        output_bound(request, needs, self.default_max_tokens(request, seat), window)
     }
 }

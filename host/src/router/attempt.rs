@@ -126,12 +126,17 @@ impl Journey {
         let router = Arc::clone(&self.router);
         let Some(endpoint) = router.endpoint(&seat) else { return };
         let target = Arc::clone(&seat.name);
-        let (call, reading, seam) = self.lay_out(&seat, endpoint, permit.key());
+        // What was set aside must hold: where nobody bounds the answer, the host does.
+        let output = self.output(plan.target as usize);
+        let output_limit = output.missing_limit().filter(|_| permit.counts_money());
+        let (call, reading, seam) = self.lay_out(&seat, endpoint, permit.key(), output_limit);
         let attempt = self.attempt_number(legs.iter().count());
         self.story.tell(Event::Attempting { target: Arc::clone(&target), attempt, model_of: seat.model_of });
         let sent = router.clock.now();
         let key = permit.key().map(|key| key.secret.clone());
-        let leg = Leg { plan: *plan, target: Arc::clone(&target), sent, worst_case: permit.worst_case() };
+        let worst_case = permit.worst_case();
+        let report = self.report(plan.target, sent, worst_case);
+        let leg = Leg { plan: *plan, target: Arc::clone(&target), sent, worst_case, report };
         let departing = Departing {
             call,
             flight: permit.dispatch(sent),
@@ -159,22 +164,25 @@ impl Router {
         let now = self.clock.now();
         let outcome = match exchanged {
             Ok((received, quota_left)) => {
-                flight.first_token(S::began(&received, now));
+                let began = S::began(&received, now);
+                flight.first_token(began);
                 flight.quota_told(quota_left, now);
-                Ok(Served { received, flight, quota_left, plan, target, id, sent, limits })
+                let first_token = S::STREAMING.then_some(began);
+                Ok(Served { received, flight, quota_left, plan, target, id, sent, limits, first_token, report: None })
             }
             Err(Undone { failure, was_sent, quota_left }) => {
                 flight.quota_told(quota_left, now);
                 // A request that has run out of its own time says nothing about the provider.
+                let is_out_of_time = was_sent && now >= deadline;
                 let settled = match was_sent {
-                    true if now >= deadline => flight.abandoned(),
+                    true if is_out_of_time => flight.abandoned(),
                     true => flight.failed(&failure, now, self.clock.wall()),
                     false => flight.unsent(&failure, now, self.clock.wall()),
                 };
-                Err(Failed { failure, took: now.since(sent), cost: settled.cost.unwrap_or_default() })
+                Err(Failed { failure, took: now.since(sent), cost: settled.cost, is_out_of_time, report: None })
             }
         };
-        Ended { plan, outcome }
+        Ended { plan, sent, outcome }
     }
 
     async fn exchange<S: Shape>(

@@ -1,6 +1,6 @@
 //! What one request may ask of each target, whatever the guard would say: pure, and known only within the request.
 
-use crate::types::{Again, ChatRequest, Elsewhere, Failure, Needs, RosterTarget, Standing};
+use crate::types::{Again, Elsewhere, Failure, Needs, RosterTarget, Standing};
 
 use super::choice::Named;
 
@@ -87,14 +87,6 @@ fn lacking(target: &RosterTarget, needs: &Needs) -> Option<&'static str> {
     }
 }
 
-/// The output tokens to reckon with: what the request asks for, else what the defaults will ask for, else 4,096; and for each answer no
-/// more than the target's window holds, however much is asked for.
-pub(super) fn output_bound(request: &ChatRequest, needs: &Needs, defaults: Option<u32>, window: Option<u32>) -> u32 {
-    let choices = request.fields().get("n").and_then(|n| serde_json::from_str::<u32>(n.get()).ok()).unwrap_or(1);
-    let each = needs.max_output_tokens.or(defaults).unwrap_or(4_096);
-    each.min(window.unwrap_or(u32::MAX)).saturating_mul(choices.max(1))
-}
-
 #[cfg(test)]
 mod tests {
     use crate::types::{FailureKind, TargetName};
@@ -176,21 +168,5 @@ mod tests {
 
         assert_eq!(eligibility.standing(0, &roster[0]), Some(Standing::Disabled));
         assert_eq!(eligibility.standing(1, &roster[1]), None);
-    }
-
-    #[test]
-    fn reckons_with_the_output_the_request_asks_for_times_its_choices() {
-        let request = ChatRequest::ask("hi").with_field("max_tokens", &100).with_field("n", &3);
-
-        assert_eq!(output_bound(&request, &request.needs(), Some(7), None), 300);
-        assert_eq!(output_bound(&ChatRequest::ask("hi"), &Needs::default(), Some(7), None), 7);
-        assert_eq!(output_bound(&ChatRequest::ask("hi"), &Needs::default(), None, None), 4_096);
-    }
-
-    #[test]
-    fn reckons_with_no_more_output_than_the_window_holds() {
-        let request = ChatRequest::ask("hi").with_field("max_tokens", &1_000_000).with_field("n", &2);
-
-        assert_eq!(output_bound(&request, &request.needs(), None, Some(8_000)), 16_000);
     }
 }

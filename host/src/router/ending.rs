@@ -88,14 +88,15 @@ impl Journey {
                 let what = self.eligibility.shortfall(index).unwrap_or("its context window is too small");
                 format!("cannot serve this request: {what}")
             }
-            other => self.denial(seat).map_or_else(|| other.name().to_owned(), |denied| denied.to_string()),
+            other => self.denial(index, seat).map_or_else(|| other.name().to_owned(), |denied| denied.to_string()),
         }
     }
 
     /// The guard's own words for not admitting the request; `None` where it would.
-    fn denial(&self, seat: &Seat) -> Option<Denied> {
+    fn denial(&self, index: usize, seat: &Seat) -> Option<Denied> {
         let (now, wall) = (self.router.clock.now(), self.router.clock.wall());
-        self.router.guard.admit(seat.target, &self.claim(seat, AttemptKind::Plain, NanoUsd::ZERO), now, wall).err()
+        let claim = self.claim(index, AttemptKind::Plain, NanoUsd::ZERO);
+        self.router.guard.view(seat.target, &claim, now, wall).1
     }
 }
 

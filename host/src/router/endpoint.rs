@@ -8,7 +8,7 @@ use bytes::Bytes;
 use indexmap::IndexMap;
 use url::Url;
 
-use crate::config::{ApiKey, Credentials, GenerationDefaults, Protocol, ProviderConfig, Timeouts};
+use crate::config::{ApiKey, Credentials, GenerationDefaults, ModelConfig, Protocol, ProviderConfig, Timeouts};
 use crate::provider::{Dialect, headers};
 use crate::transport::HttpCall;
 use crate::types::{Failure, FailureKind};
@@ -35,8 +35,16 @@ pub struct Endpoint {
     pub timeouts: Timeouts,
     /// Generation settings for requests that say nothing.
     pub defaults: GenerationDefaults,
-    /// The models that go on with an answer that has begun, or do not, by the operator's own word.
-    prefill: HashMap<String, bool>,
+    /// What the operator says of single models.
+    models: HashMap<String, ModelWord>,
+}
+
+/// What the operator says of one model.
+#[derive(Debug)]
+struct ModelWord {
+    /// Whether it goes on with an answer that has begun.
+    prefill: Option<bool>,
+    defaults: GenerationDefaults,
 }
 
 impl Endpoint {
@@ -56,7 +64,7 @@ impl Endpoint {
             },
             timeouts: config.timeouts,
             defaults: config.defaults,
-            prefill: config.models.iter().filter_map(|model| Some((model.id.clone(), model.prefill?))).collect(),
+            models: config.models.iter().map(|model| (model.id.clone(), ModelWord::of(model))).collect(),
         }
     }
 
@@ -106,7 +114,12 @@ impl Endpoint {
 
     /// The operator's own word on whether a model goes on with an answer that has begun.
     pub(super) fn prefill(&self, model: &str) -> Option<bool> {
-        self.prefill.get(model).copied()
+        self.models.get(model)?.prefill
+    }
+
+    /// The operator's generation settings for one model.
+    pub(super) fn defaults_of(&self, model: &str) -> Option<&GenerationDefaults> {
+        self.models.get(model).map(|word| &word.defaults)
     }
 
     /// How long the first token may take.
@@ -116,6 +129,12 @@ impl Endpoint {
             None if streaming => FIRST_TOKEN,
             None => self.timeouts.total,
         }
+    }
+}
+
+impl ModelWord {
+    fn of(model: &ModelConfig) -> Self {
+        Self { prefill: model.prefill, defaults: model.defaults }
     }
 }
 

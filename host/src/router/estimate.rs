@@ -14,6 +14,7 @@ use super::asked::Asked;
 use super::choice::Named;
 use super::journey::Journey;
 use super::legs::Legs;
+use super::output::Output;
 use super::seat::Seat;
 use super::story::Story;
 use super::{RouteError, Router};
@@ -108,7 +109,7 @@ impl Router {
         let route = Arc::clone(&journey.route);
         let asked = journey.question(&Legs::<()>::none());
         let states = asked.as_ref().map(|ask| ask.states.clone()).unwrap_or_default();
-        let first = asked.and_then(|ask| match route.decider().decide(&ask).decision.verdict {
+        let first = asked.and_then(|ask| match route.decider().decide(&ask, journey.asked.chat()).decision.verdict {
             Verdict::Attempt(plan) => Some(plan.target as usize),
             Verdict::Hold | Verdict::GiveUp => None,
         });
@@ -125,7 +126,7 @@ impl Router {
                 input_tokens,
                 counted,
                 input_bound: journey.needs.input_bound,
-                max_output_tokens: journey.output_bound(Some(seat)),
+                max_output_tokens: journey.output(index).tokens(),
                 cost: state.estimated_cost,
                 expected: None,
                 price: seat.roster.price,
@@ -145,19 +146,21 @@ impl Router {
         let needs = self.needs(request);
         let may_go = |place: usize| !matches!(&choice.named, Named::Only(only) if only.get(place) != Some(&true));
         let seats = choice.route.roster.iter().enumerate().filter(|(place, _)| may_go(*place));
-        let worst_case = |seat: &Seat| {
+        let outlooks = self.outlooks(request, request.stream, &choice.route.roster);
+        let worst_case = |(place, seat): (usize, &Seat)| {
+            let output = outlooks.get(place).map_or(Output::NONE, |outlook| outlook.output);
             let claim = Claim {
                 input_tokens: needs.input_tokens,
                 input_bound: needs.input_bound,
                 media: needs.media,
-                max_output_tokens: self.chat_output_bound(request, &needs, Some(seat)),
+                max_output_tokens: output.tokens(),
                 // Who asks counts money: a price that the operator assumes is taken for one.
                 allowed: Some(NanoUsd::from_nanos(u64::MAX)),
                 ..Claim::default()
             };
             WorstCase { target: Arc::clone(&seat.name), cost: self.guard.worst_case(seat.target, &claim) }
         };
-        Ok(seats.map(|(_, seat)| worst_case(seat)).collect())
+        Ok(seats.map(worst_case).collect())
     }
 
     /// The request's journey as far as its first question, entered in books that nobody reads.

@@ -6,8 +6,10 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use crate::accounting::About;
+use crate::accounting::recording::Decided;
 use crate::clock::{Moment, whole_ms};
 use crate::guard::{AttemptKind, Claim, Denied, Payer, Place};
+use crate::strategy::Ruling;
 use crate::types::{
     Again, AlertKind, Ask, AttemptPlan, CandidateRecord, Elsewhere, Event, Failure, FailureKind, NanoUsd, Needs,
     PastAttempt, Standing, Verdict,
@@ -15,13 +17,15 @@ use crate::types::{
 
 use super::asked::Asked;
 use super::choice::Choice;
+use super::decider::Decider;
 use super::eligibility::Eligibility;
 use super::endpoint::Endpoint;
 use super::leave::{Failed, Leave};
 use super::legs::Legs;
+use super::output::Output;
 use super::refused::Refused;
 use super::route::Route;
-use super::seat::Seat;
+use super::seat::{Seat, in_words};
 use super::story::Story;
 use super::transcript::Transcript;
 use super::{RouteError, Router};
@@ -51,6 +55,8 @@ pub(super) struct Journey {
     pub(super) sequence: u64,
     pub(super) began: Moment,
     pub(super) eligibility: Eligibility,
+    /// What its answers may have at each seat.
+    pub(super) outputs: Vec<Output>,
     pub(super) past: Vec<PastAttempt>,
     pub(super) decisions: u32,
     pub(super) note: Vec<u8>,
@@ -84,7 +90,8 @@ impl Journey {
     ) -> Self {
         let route = choice.route;
         let needs = router.needs_of(&asked);
-        let shortfalls = router.shortfalls_of(&asked, streaming, &route.roster);
+        let outlooks = router.outlooks_of(&asked, streaming, &route.roster).into_iter();
+        let (shortfalls, outputs): (Vec<_>, Vec<_>) = outlooks.map(|seat| (seat.shortfall, seat.output)).unzip();
         let roster = route.roster.iter().map(|seat| &seat.roster).zip(shortfalls);
         let eligibility = Eligibility::new(roster, &needs, choice.named);
         let began = router.clock.now();
@@ -114,6 +121,7 @@ impl Journey {
             sequence,
             began,
             eligibility,
+            outputs,
         }
     }
 
@@ -123,7 +131,8 @@ impl Journey {
             return Verdict::Attempt(plan);
         }
         let decider = self.route.decider();
-        let ruling = decider.decide(ask);
+        let ruling = decider.decide(ask, self.asked.chat());
+        self.show_others(&decider, ask, &ruling);
         if ruling.is_quarantined_now {
             let name = &decider.name;
             self.raise(
@@ -143,12 +152,26 @@ impl Journey {
         });
         let event = Event::Decided {
             candidates: candidates.collect(),
-            verdict: self.in_words(ruling.decision.verdict),
+            verdict: in_words(ruling.decision.verdict, &self.route.roster),
             reason: ruling.decision.reason,
+            state: ruling.read,
         };
         self.story.tell(event);
         self.note = ruling.decision.note;
         ruling.decision.verdict
+    }
+
+    /// Tells of a decision those who have no part in it: the recording, and the strategy in the shadow.
+    fn show_others(&self, decider: &Decider, ask: &Ask, ruling: &Ruling) {
+        let verdict = ruling.decision.verdict;
+        if let Some(recorder) = &self.router.recorder {
+            let decided =
+                Decided { request: self.story.id(), ask: ask.clone(), verdict, is_fault: ruling.fault.is_some() };
+            recorder.decided(decider.panel(&self.route.name, &self.route.roster), decided);
+        }
+        if let Some(shadow) = self.route.shadow() {
+            shadow.ask(self.story.id(), ask, self.asked.chat(), verdict);
+        }
     }
 
     /// Tells the operator something about the request's route.
@@ -209,7 +232,7 @@ impl Journey {
             Some(_) if !has_other_key => AttemptKind::Retry,
             Some(_) | None => AttemptKind::Plain,
         };
-        self.claim(seat, kind, legs.worst_case())
+        self.claim(plan.target as usize, kind, legs.worst_case())
     }
 
     fn last_failure_at(&self, plan: &AttemptPlan) -> Option<FailureKind> {
@@ -218,25 +241,21 @@ impl Journey {
 
     /// Waits until the ledger has lent what a target's budgets lack, or refused it, for a while at most.
     pub(super) async fn refill(&mut self, plan: &AttemptPlan) {
-        let Some(seat) = self.seat(plan) else { return };
         let router = Arc::clone(&self.router);
         let until = (router.clock.now() + LONGEST_REFILL).min(self.deadline);
-        let Some(asked) = self.ask_ledger(&seat) else { return };
+        let Some(asked) = self.ask_ledger(plan) else { return };
         tokio::select! {
+            biased;
             // An error says that there is nobody to lend any more, or nobody who can.
             lent = asked => self.is_ledger_late |= lent.is_err(),
             () = router.clock.sleep_until(until) => self.is_ledger_late = true,
         }
     }
 
-    /// The seat of a plan's target.
-    pub(super) fn seat(&self, plan: &AttemptPlan) -> Option<Seat> {
-        self.route.roster.get(plan.target as usize).cloned()
-    }
-
-    /// Asks the ledger for what a target's budgets lack.
-    pub(super) fn ask_ledger(&self, seat: &Seat) -> Option<oneshot::Receiver<()>> {
-        let claim = self.claim(seat, AttemptKind::Plain, NanoUsd::ZERO);
+    /// Asks the ledger for what the budgets of a plan's target lack.
+    pub(super) fn ask_ledger(&self, plan: &AttemptPlan) -> Option<oneshot::Receiver<()>> {
+        let seat = self.route.roster.get(plan.target as usize)?;
+        let claim = self.claim(plan.target as usize, AttemptKind::Plain, NanoUsd::ZERO);
         self.router.guard.ask(seat.target, &claim, self.router.clock.wall())
     }
 
@@ -249,6 +268,7 @@ impl Journey {
         }
         let deadline = self.router.clock.sleep_until(self.deadline);
         tokio::select! {
+            biased;
             () = self.router.guard.probe_ended(seat.target) => {}
             () = deadline => return,
         }
@@ -280,11 +300,15 @@ impl Journey {
         failed: Failed,
         legs: &mut Legs<R>,
     ) -> Result<(), RouteError> {
-        let Failed { failure, took, cost } = failed;
+        let Failed { failure, took, cost, is_out_of_time, report } = failed;
+        if let Some(report) = report.filter(|_| !is_out_of_time) {
+            report.failed(failure.kind, cost);
+        }
         let Some(seat) = self.route.roster.get(plan.target as usize).cloned() else { return Ok(()) };
         self.story.failed(&seat.name, &failure, took);
-        if self.learn(plan, &seat, &failure, took, cost) == Onward::Nowhere {
-            self.cancel(legs);
+        if self.learn(plan, &seat, &failure, took, cost.unwrap_or_default()) == Onward::Nowhere {
+            // Nobody was faster: what was under way is told as abandoned.
+            drop(self.cancel(legs));
             return Err(self.rejected(&seat, failure));
         }
         let router = Arc::clone(&self.router);
@@ -335,17 +359,6 @@ impl Journey {
 
     pub(super) fn attempt_number(&self, in_flight: usize) -> u32 {
         u32::try_from(self.past.len() + in_flight).unwrap_or(u32::MAX).saturating_add(1)
-    }
-
-    fn in_words(&self, verdict: Verdict) -> String {
-        match verdict {
-            Verdict::Attempt(plan) => match self.route.roster.get(plan.target as usize) {
-                Some(seat) => format!("attempt {}", seat.name),
-                None => format!("attempt target {}", plan.target),
-            },
-            Verdict::Hold => "hold".to_owned(),
-            Verdict::GiveUp => "give up".to_owned(),
-        }
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::guard::Permit;
 use crate::types::{Failure, NanoUsd};
 
+use super::report::Report;
 use super::seat::Seat;
 
 /// Leave to send: the guard's permit, and whom it is for.
@@ -17,5 +18,10 @@ pub(super) struct Leave {
 pub(super) struct Failed {
     pub(super) failure: Failure,
     pub(super) took: Duration,
-    pub(super) cost: NanoUsd,
+    /// What it was booked at, where the price is known.
+    pub(super) cost: Option<NanoUsd>,
+    /// The request ran out of its own time, for which its target is not to blame.
+    pub(super) is_out_of_time: bool,
+    /// What its strategy is to be told of it, where it is told anything.
+    pub(super) report: Option<Report>,
 }

@@ -11,6 +11,7 @@ use crate::clock::{Clock, Moment};
 use crate::types::{AttemptPlan, NanoUsd, TargetName};
 
 use super::leave::Failed;
+use super::report::Report;
 use super::served::Served;
 
 /// The attempts under way. Dropped, they are cancelled, and settled as abandoned.
@@ -24,7 +25,6 @@ pub(super) struct Legs<R> {
 pub(super) type Flight<R> = Pin<Box<dyn Future<Output = Ended<R>> + Send>>;
 
 /// What is known of an attempt while it is under way.
-#[derive(Debug, Clone)]
 pub(super) struct Leg {
     /// What was planned.
     pub(super) plan: AttemptPlan,
@@ -34,11 +34,14 @@ pub(super) struct Leg {
     pub(super) sent: Moment,
     /// What it costs where nobody waits for its end.
     pub(super) worst_case: Option<NanoUsd>,
+    /// What its strategy is to be told of it, where it is told anything.
+    pub(super) report: Option<Report>,
 }
 
 /// An attempt that has come to its end.
 pub(super) struct Ended<R> {
     pub(super) plan: AttemptPlan,
+    pub(super) sent: Moment,
     pub(super) outcome: Result<Served<R>, Failed>,
 }
 
@@ -47,7 +50,7 @@ pub(super) enum Next<R> {
     /// An attempt has served, or its stream's first token is here.
     Served(Box<Served<R>>),
     /// An attempt has failed.
-    Failed(AttemptPlan, Failed),
+    Failed(AttemptPlan, Box<Failed>),
     /// The time has come to ask for a second attempt.
     HedgeDue,
     /// Nothing is under way.
@@ -113,12 +116,20 @@ impl<R> Legs<R> {
 
     fn land(&mut self, ended: Ended<R>) -> Next<R> {
         // One of them: two may be under way to the same target.
-        if let Some(place) = self.legs.iter().position(|leg| leg.plan.target == ended.plan.target) {
-            self.legs.remove(place);
-        }
+        let is_it = |leg: &Leg| leg.plan.target == ended.plan.target && leg.sent == ended.sent;
+        let report = self.legs.iter().position(is_it).and_then(|place| self.legs.remove(place).report);
         match ended.outcome {
-            Ok(served) => Next::Served(Box::new(served)),
-            Err(failed) => Next::Failed(ended.plan, failed),
+            Ok(served) => {
+                let mut report = report;
+                report.iter_mut().for_each(|report| report.first_token(served.first_token));
+                Next::Served(Box::new(Served { report, ..served }))
+            }
+            Err(failed) => Next::Failed(ended.plan, Box::new(Failed { report, ..failed })),
         }
+    }
+
+    /// Gives them up.
+    pub(super) fn give_up(self) -> Vec<Leg> {
+        self.legs
     }
 }

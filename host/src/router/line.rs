@@ -92,6 +92,7 @@ impl Journey {
                         return Err(Refused::InVain(patience));
                     }
                     tokio::select! {
+                        biased;
                         () = self.refill(plan) => {}
                         () = clock.sleep_until(until) => {}
                     }
@@ -106,6 +107,7 @@ impl Journey {
             }
             let look_again = clock.sleep_until((now + wait).min(until));
             tokio::select! {
+                biased;
                 () = place.called() => {}
                 () = look_again => {}
             }

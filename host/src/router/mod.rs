@@ -5,6 +5,7 @@ mod asked;
 mod choice;
 mod route;
 mod decider;
+mod shadow;
 mod seat;
 mod travel;
 mod journey;
@@ -12,10 +13,12 @@ mod cached;
 mod line;
 mod question;
 mod eligibility;
+mod output;
 mod leave;
 mod refused;
 mod served;
 mod legs;
+mod report;
 mod outgoing;
 mod attempt;
 mod endpoint;
@@ -42,6 +45,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use crate::accounting::Accounts;
+use crate::accounting::recording::Recorder;
 use crate::cache::{Claim, ReplyCache};
 use crate::clock::Clock;
 use crate::config::{GenerationDefaults, Purpose};
@@ -60,13 +64,14 @@ use story::Story;
 
 pub use answer::Answer;
 pub use chunk::Chunk;
-pub use decider::{Decider, Stamp};
+pub use decider::{Decider, Stamp, Surroundings};
 pub use embeddings::Embeddings;
 pub use endpoint::Endpoint;
 pub use error::{RouteError, StreamError, Wanted};
 pub use estimate::{Counted, Estimate, Expectation, WorstCase};
 pub use route::Route;
 pub use seat::{Seat, seat};
+pub use shadow::{Disagreement, Shadow, ShadowStatus};
 pub use stream::AnswerStream;
 
 /// Everything a request meets on its way.
@@ -93,6 +98,8 @@ pub struct Router {
     pub defaults: GenerationDefaults,
     /// The replies that are kept, where any are.
     pub cache: Option<Arc<ReplyCache>>,
+    /// Where decisions are written down, where they are.
+    pub recorder: Option<Arc<Recorder>>,
     /// Counts requests.
     pub sequence: Arc<AtomicU64>,
 }
@@ -237,12 +244,19 @@ impl Router {
         Needs { json: needs.json || wants_json, input_bound, ..needs }
     }
 
-    /// The output tokens that are asked for where the request does not say: the purpose's word, the provider's, everyone's.
-    fn default_max_tokens(&self, request: &ChatRequest, seat: Option<&Seat>) -> Option<u32> {
-        let purpose = request.purpose.as_ref().and_then(|name| self.purposes.get(name));
-        let of_purpose = purpose.and_then(|purpose| purpose.fields.get("max_tokens")?.as_u64());
-        let of_purpose = of_purpose.and_then(|tokens| u32::try_from(tokens).ok());
-        let of_provider = seat.and_then(|seat| self.endpoint(seat)).and_then(|endpoint| endpoint.defaults.max_tokens);
-        of_purpose.or(of_provider).or(self.defaults.max_tokens)
+    /// The output tokens that are asked for where neither the request says nor a target has a word of its own.
+    fn default_max_tokens(&self, request: &ChatRequest) -> Option<u32> {
+        self.purposes_number(request, "max_tokens").or(self.defaults.max_tokens)
+    }
+
+    /// How many answers are asked for.
+    fn answers(&self, request: &ChatRequest) -> u32 {
+        request.answers().or_else(|| self.purposes_number(request, "n")).unwrap_or(1)
+    }
+
+    /// A number that a request's purpose has for a field.
+    fn purposes_number(&self, request: &ChatRequest, field: &str) -> Option<u32> {
+        let purpose = self.purposes.get(request.purpose.as_ref()?)?;
+        purpose.fields.get(field)?.as_u64().and_then(|number| u32::try_from(number).ok())
     }
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::config::{ApiKey, OnInterrupt, Protocol};
 use crate::provider::{
-    Call, Defaults, Dialogue, EncodeError, Encoded, Reading, can_prefill, encode, encode_embeddings, unsupported,
+    Call, Defaults, Dialogue, EncodeError, Encoded, Reading, can_prefill, encode, encode_embeddings, output_limit,
+    unsupported,
 };
 use crate::transport::HttpCall;
 use crate::types::{ChatRequest, Event, Failure, FailureKind};
@@ -13,44 +14,69 @@ use super::Router;
 use super::asked::Asked;
 use super::endpoint::Endpoint;
 use super::journey::Journey;
+use super::output::Output;
 use super::seam::Seam;
 use super::seat::Seat;
 
+/// What is known of a request at one target before it is sent.
+#[derive(Debug)]
+pub(super) struct Outlook {
+    /// What the target could not be asked for, in words; `None` where it can be asked.
+    pub(super) shortfall: Option<String>,
+    /// What the answers may have there.
+    pub(super) output: Output,
+}
+
+/// How a request is put, besides what its caller says.
+#[derive(Debug, Clone, Copy, Default)]
+struct Manner<'a> {
+    /// Whether the reply is to come as a stream.
+    stream: bool,
+    /// The beginning of the answer, which the target is to go on with.
+    prefill: Option<&'a str>,
+    /// Output tokens at most for each answer, where nobody else bounds them.
+    output_limit: Option<u32>,
+}
+
 impl Router {
-    /// What each target of a route could not be asked for, in words; `None` where it can be asked.
-    pub(super) fn shortfalls(&self, request: &ChatRequest, streaming: bool, roster: &[Seat]) -> Vec<Option<String>> {
+    /// What is known of a request at each target of a route before it is sent.
+    pub(super) fn outlooks(&self, request: &ChatRequest, streaming: bool, roster: &[Seat]) -> Vec<Outlook> {
         let speaks_otherwise =
             |seat| self.endpoint(seat).is_some_and(|endpoint: &Endpoint| endpoint.protocol != Protocol::OpenAi);
         // Whoever speaks the caller's own protocol can be asked for anything: the messages need not be read for them.
-        if !roster.iter().any(speaks_otherwise) {
-            return vec![None; roster.len()];
-        }
-        let Ok(dialogue) = Dialogue::read(request.messages()) else { return vec![None; roster.len()] };
-        let shortfall = |seat: &Seat| {
-            let endpoint = self.endpoint(seat)?;
-            self.with_call(request, &dialogue, seat, endpoint, streaming, None, |call| {
-                unsupported(endpoint.protocol, call)
+        let dialogue = roster.iter().any(speaks_otherwise).then(|| Dialogue::read(request.messages()));
+        // Messages that cannot be read are the attempt's to complain of.
+        let is_read = matches!(dialogue, Some(Ok(_)));
+        let dialogue = dialogue.and_then(Result::ok).unwrap_or_default();
+        let manner = Manner { stream: streaming, ..Manner::default() };
+        let outlook = |seat: &Seat| {
+            let Some(endpoint) = self.endpoint(seat) else { return Outlook { shortfall: None, output: Output::NONE } };
+            let (answers, window) = (self.answers(request), seat.roster.context_window);
+            self.with_call(request, &dialogue, seat, endpoint, manner, |call| Outlook {
+                shortfall: if is_read { unsupported(endpoint.protocol, call) } else { None },
+                output: Output::of(output_limit(endpoint.protocol, call), answers, window),
             })
         };
-        roster.iter().map(shortfall).collect()
+        roster.iter().map(outlook).collect()
     }
 
     /// Lays out the request as one target receives it, and does something with that.
-    #[expect(clippy::too_many_arguments, reason = "each is a part of the call that is laid out")]
     fn with_call<T>(
         &self,
         request: &ChatRequest,
         dialogue: &Dialogue<'_>,
         seat: &Seat,
         endpoint: &Endpoint,
-        stream: bool,
-        prefill: Option<&str>,
+        manner: Manner<'_>,
         work: impl FnOnce(&Call<'_>) -> T,
     ) -> T {
         let purpose = request.purpose.as_ref().and_then(|name| self.purposes.get(name));
         let mut defaults: Vec<Defaults<'_>> =
             purpose.map(|purpose| Defaults::Fields(&purpose.fields)).into_iter().collect();
+        defaults.extend(endpoint.defaults_of(&seat.name.model).map(Defaults::Generation));
         defaults.extend([Defaults::Generation(&endpoint.defaults), Defaults::Generation(&self.defaults)]);
+        let Manner { stream, prefill, output_limit } = manner;
+        defaults.extend(output_limit.map(Defaults::OutputLimit));
         work(&Call {
             request,
             dialogue,
@@ -65,13 +91,15 @@ impl Router {
 }
 
 impl Journey {
-    /// The call that carries the request to a target, how its reply is to be read, and how it joins what the caller already
-    /// has. What had to be left out is told.
+    /// The call that carries the request to a target, how its reply is to be read, and how it joins what the caller
+    /// already has. Each answer is bounded to `output_limit`, where that is said. What had to be left out or added is
+    /// told.
     pub(super) fn lay_out(
         &mut self,
         seat: &Seat,
         endpoint: &Endpoint,
         key: Option<&ApiKey>,
+        output_limit: Option<u32>,
     ) -> (Result<HttpCall, Failure>, Reading, Seam) {
         let request = match self.asked.clone() {
             Asked::Chat(request) => request,
@@ -81,8 +109,9 @@ impl Journey {
                 return (endpoint.embeddings_call(key, body), reading, Seam::None);
             }
         };
-        match self.encode(&request, seat, endpoint) {
-            Ok((Encoded { body, reading, notes }, seam)) => {
+        match self.encode(&request, seat, endpoint, output_limit) {
+            Ok((Encoded { body, reading, mut notes }, seam)) => {
+                notes.extend(output_limit.map(limited));
                 if !notes.is_empty() {
                     self.story.tell(Event::Adapted { target: Arc::clone(&seat.name), notes });
                 }
@@ -100,7 +129,13 @@ impl Journey {
     ///
     /// # Errors
     /// When the request is at fault: no target of that protocol could be asked it.
-    fn encode(&self, request: &ChatRequest, seat: &Seat, endpoint: &Endpoint) -> Result<(Encoded, Seam), Failure> {
+    fn encode(
+        &self,
+        request: &ChatRequest,
+        seat: &Seat,
+        endpoint: &Endpoint,
+        output_limit: Option<u32>,
+    ) -> Result<(Encoded, Seam), Failure> {
         let goes_on = self.can_go_on(seat);
         let begun = self.sent.as_ref().filter(|_| goes_on).map(|sent| sent.text.as_str());
         // Blanks at the end make some providers refuse a beginning.
@@ -111,9 +146,9 @@ impl Journey {
             (Some(sent), None) => Seam::afresh(sent.clone()),
         };
         let dialogue = dialogue(request, endpoint).map_err(|error| at_fault(&error))?;
-        let encoded = self.router.with_call(request, &dialogue, seat, endpoint, self.streaming, prefill, |call| {
-            encode(endpoint.protocol, call)
-        });
+        let manner = Manner { stream: self.streaming, prefill, output_limit };
+        let encoded =
+            self.router.with_call(request, &dialogue, seat, endpoint, manner, |call| encode(endpoint.protocol, call));
         Ok((encoded.map_err(|error| at_fault(&error))?, seam))
     }
 
@@ -129,7 +164,8 @@ impl Journey {
             return false;
         }
         let Ok(dialogue) = dialogue(request, endpoint) else { return false };
-        self.router.with_call(request, &dialogue, seat, endpoint, true, None, |call| {
+        let manner = Manner { stream: true, ..Manner::default() };
+        self.router.with_call(request, &dialogue, seat, endpoint, manner, |call| {
             can_prefill(endpoint.protocol, call, endpoint.prefill(&seat.name.model))
         })
     }
@@ -141,6 +177,12 @@ fn dialogue<'r>(request: &'r ChatRequest, endpoint: &Endpoint) -> Result<Dialogu
         Protocol::OpenAi => Ok(Dialogue::default()),
         Protocol::Anthropic | Protocol::Gemini | Protocol::Ollama => Dialogue::read(request.messages()),
     }
+}
+
+fn limited(tokens: u32) -> String {
+    format!(
+        "at most {tokens} output tokens are asked for: a budget counts them, and nobody else bounds them (max_tokens)"
+    )
 }
 
 fn at_fault(error: &EncodeError) -> Failure {

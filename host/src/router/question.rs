@@ -8,7 +8,7 @@ use crate::types::{Ask, NanoUsd, Standing, State};
 
 use super::journey::Journey;
 use super::legs::Legs;
-use super::seat::Seat;
+use super::output::Output;
 
 impl Journey {
     /// The next question for the strategy; `None` when the request has used up its attempts, decisions or time.
@@ -31,7 +31,7 @@ impl Journey {
             entropy: self.router.random.next(),
             now_ms: u64::try_from(self.router.clock.wall().as_millisecond()).unwrap_or(0),
             input_tokens: self.needs.input_tokens,
-            max_output_tokens: self.output_bound(None),
+            max_output_tokens: self.router.usual_output(&self.asked, &self.needs).tokens(),
             streaming: self.streaming,
             labels: Arc::clone(&self.labels),
             attempts: self.past.clone(),
@@ -56,7 +56,7 @@ impl Journey {
         let mut lacked_money = None;
         let mut states: Vec<State> = seats
             .map(|(index, seat)| {
-                let claim = self.claim(seat, AttemptKind::Plain, under_way);
+                let claim = self.claim(index, AttemptKind::Plain, under_way);
                 let (mut state, denied) = self.router.guard.view(seat.target, &claim, now, wall);
                 if let Some(standing) = self.eligibility.standing(index, &seat.roster) {
                     state.standing = standing;
@@ -121,7 +121,7 @@ impl Journey {
 
     /// What the request asks of the guard at a seat. What attempts under way cost at most counts as spent by the request:
     /// nobody can get it back.
-    pub(super) fn claim(&self, seat: &Seat, kind: AttemptKind, under_way: NanoUsd) -> Claim<'_> {
+    pub(super) fn claim(&self, seat: usize, kind: AttemptKind, under_way: NanoUsd) -> Claim<'_> {
         // What the caller has of an answer that broke off is sent along.
         let sent = self.sent.as_ref().map_or(0, |sent| u32::try_from(sent.size()).unwrap_or(u32::MAX));
         Claim {
@@ -129,7 +129,7 @@ impl Journey {
             input_bound: self.needs.input_bound.saturating_add(sent),
             media: self.needs.media,
             allowed: self.asked.purse().and_then(|purse| purse.limit()),
-            max_output_tokens: self.output_bound(Some(seat)),
+            max_output_tokens: self.output(seat).tokens(),
             spent: self.spent.saturating_add(under_way),
             kind,
             emergency: self.emergency,
@@ -137,9 +137,9 @@ impl Journey {
         }
     }
 
-    /// The output tokens to reckon with at a seat.
-    pub(super) fn output_bound(&self, seat: Option<&Seat>) -> u32 {
-        self.router.output_bound(&self.asked, &self.needs, seat)
+    /// What its answers may have at a seat.
+    pub(super) fn output(&self, seat: usize) -> Output {
+        self.outputs.get(seat).copied().unwrap_or(Output::NONE)
     }
 
     fn attempts_left(&self, in_flight: usize) -> u32 {

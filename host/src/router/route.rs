@@ -1,14 +1,15 @@
 //! A route: who may be asked, who decides, and within which bounds.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::config::{HoldBack, OnInterrupt, RouteConfig};
-use crate::types::TargetId;
+use crate::types::{Observation, TargetId};
 
-use super::decider::Decider;
+use super::decider::{Decider, Stamp};
 use super::seat::Seat;
+use super::shadow::Shadow;
 
 /// One route, ready to use.
 pub struct Route {
@@ -18,6 +19,10 @@ pub struct Route {
     pub roster: Vec<Seat>,
     /// Who decides, until another takes its place. Locked to read or swap one pointer.
     decider: RwLock<Arc<Decider>>,
+    /// Who was replaced last.
+    former: Mutex<Former>,
+    /// A strategy that is asked the same and decides nothing.
+    shadow: RwLock<Option<Arc<Shadow>>>,
     /// The target that comes first: the one the operator's `primary` names, else the first in declared order.
     pub primary: Option<TargetId>,
     /// Attempts for one request at most.
@@ -40,6 +45,15 @@ pub struct Route {
     is_down: AtomicBool,
 }
 
+/// What a strategy that has been replaced leaves behind.
+#[derive(Default)]
+struct Former {
+    /// Itself, to go back to.
+    decider: Option<Arc<Decider>>,
+    /// The state of a strategy's file that was gone back from: it is not taken up again.
+    left: Option<Stamp>,
+}
+
 impl Route {
     /// Decisions a strategy may be asked for within one request: enough for every attempt to be preceded by a few waits
     /// and denials, and an end to a strategy that never comes to the point.
@@ -56,7 +70,55 @@ impl Route {
 
     /// Lets another decide from now on: requests under way ask it, too, from their next decision on.
     pub fn set_decider(&self, decider: Decider) {
-        *self.decider.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(decider);
+        let former = self.swap_decider(Arc::new(decider));
+        *self.former() = Former { decider: Some(former), left: None };
+    }
+
+    /// Lets the strategy decide again that was replaced last, as it was; whether there is one. Done twice, it changes nothing.
+    pub fn go_back(&self) -> bool {
+        let mut former = self.former();
+        let Some(decider) = former.decider.take() else { return false };
+        let left = self.swap_decider(decider);
+        *former = Former { left: left.stamp, decider: Some(left) };
+        true
+    }
+
+    /// The state of the strategy's file that was gone back from, and is not to be taken up again.
+    #[must_use]
+    pub fn left(&self) -> Option<Stamp> {
+        self.former().left
+    }
+
+    /// The strategy that is asked the same and decides nothing, where there is one.
+    #[must_use]
+    pub fn shadow(&self) -> Option<Arc<Shadow>> {
+        self.shadow.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Has another strategy asked the same, or none.
+    pub fn set_shadow(&self, shadow: Option<Shadow>) {
+        *self.shadow.write().unwrap_or_else(PoisonError::into_inner) = shadow.map(Arc::new);
+    }
+
+    /// Whether the strategy that decides, or the one in its shadow, is told what becomes of attempts.
+    pub(super) fn observes(&self) -> bool {
+        self.decider().observes() || self.shadow().is_some_and(|shadow| shadow.decider().observes())
+    }
+
+    /// Has them told what became of an attempt.
+    pub(super) fn tell(&self, outcome: Observation) {
+        if let Some(shadow) = self.shadow().filter(|shadow| shadow.decider().observes()) {
+            shadow.decider().tell(outcome.clone());
+        }
+        self.decider().tell(outcome);
+    }
+
+    fn swap_decider(&self, decider: Arc<Decider>) -> Arc<Decider> {
+        std::mem::replace(&mut self.decider.write().unwrap_or_else(PoisonError::into_inner), decider)
+    }
+
+    fn former(&self) -> MutexGuard<'_, Former> {
+        self.former.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Every target has failed a request: whether that is news.
@@ -77,6 +139,8 @@ impl Route {
         Self {
             name: name.into(),
             decider: RwLock::new(Arc::new(decider)),
+            former: Mutex::default(),
+            shadow: RwLock::default(),
             primary: primary(&roster, config.options.get("primary").and_then(serde_json::Value::as_str)),
             max_attempts: config.max_attempts.unwrap_or(enough_for_all),
             deadline: config.deadline,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::guard::Target;
-use crate::types::{RosterTarget, TargetId, TargetName};
+use crate::types::{RosterTarget, TargetId, TargetName, Verdict};
 
 /// One target of a roster.
 #[derive(Debug, Clone)]
@@ -32,6 +32,18 @@ pub fn seat<'t>(targets: impl IntoIterator<Item = &'t Target>) -> Vec<Seat> {
         seats.push(Seat { target: target.id, name, roster: target.roster.clone(), model_of: (place, place) });
     }
     seats
+}
+
+/// A verdict in words: `attempt groq/llama-3.1-8b-instant`, `give up`.
+pub(super) fn in_words(verdict: Verdict, roster: &[Seat]) -> String {
+    match verdict {
+        Verdict::Attempt(plan) => match roster.get(plan.target as usize) {
+            Some(seat) => format!("attempt {}", seat.name),
+            None => format!("attempt target {}", plan.target),
+        },
+        Verdict::Hold => "hold".to_owned(),
+        Verdict::GiveUp => "give up".to_owned(),
+    }
 }
 
 #[cfg(test)]

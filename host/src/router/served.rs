@@ -7,6 +7,7 @@ use crate::guard::InFlight;
 use crate::types::{AttemptPlan, TargetId, TargetName};
 
 use super::limits::Limits;
+use super::report::Report;
 
 /// What an attempt brought, and the proof of leave that is still to be settled.
 pub(super) struct Served<R> {
@@ -18,4 +19,8 @@ pub(super) struct Served<R> {
     pub(super) id: TargetId,
     pub(super) sent: Moment,
     pub(super) limits: Limits,
+    /// When a stream's first token came.
+    pub(super) first_token: Option<Moment>,
+    /// What its strategy is to be told of it, where it is told anything.
+    pub(super) report: Option<Report>,
 }

@@ -200,6 +200,7 @@ impl AnswerStream {
         let Flow { served, mut journey } = flow;
         let (clock, usage) = (&self.router.clock, served.received.usage());
         let settled = served.flight.served(usage, served.quota_left, clock.now(), clock.wall());
+        served.report.into_iter().for_each(|report| report.served(usage, settled.cost));
         self.usage = usage;
         self.finish_reason = served.received.finish_reason;
         if let Some(keeping) = self.keeping.take() {
@@ -261,7 +262,11 @@ impl Journey {
         // An answer that begins differently is not the provider's fault, and neither is a request that ran out of time.
         let settled = match served.received.differs || now >= self.deadline {
             true => served.flight.abandoned(),
-            false => served.flight.failed(failure, now, wall),
+            false => {
+                let settled = served.flight.failed(failure, now, wall);
+                served.report.into_iter().for_each(|report| report.failed(failure.kind, settled.cost));
+                settled
+            }
         };
         self.story.broke(&served.target, failure, took);
         let Some(seat) = self.route.roster.get(served.plan.target as usize).cloned() else { return Onward::Nowhere };

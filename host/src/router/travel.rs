@@ -13,6 +13,7 @@ use super::attempt::Shape;
 use super::journey::Journey;
 use super::legs::{Legs, Next};
 use super::refused::Refused;
+use super::report::Report;
 use super::served::Served;
 
 impl Journey {
@@ -63,8 +64,8 @@ impl Journey {
             Ok(leave) => self.set_out::<S>(plan, leave, legs),
             Err(refused) => {
                 // What is lent of a budget is used up: more is there for the next request.
-                if let (Refused::Guard(Denied::Short), Some(seat)) = (&refused, self.seat(plan)) {
-                    drop(self.ask_ledger(&seat));
+                if let Refused::Guard(Denied::Short) = refused {
+                    drop(self.ask_ledger(plan));
                 }
                 self.tell_refused(plan, &refused);
                 legs.hold();
@@ -82,12 +83,12 @@ impl Journey {
         match legs.next(&*clock).await {
             Next::Served(served) => {
                 self.story.served(&served.target, clock.now().since(served.sent));
-                self.cancel(legs);
+                self.cancel(legs).into_iter().for_each(Report::outrun);
                 self.remember_success(&served);
                 Ok(Some(*served))
             }
             Next::Failed(plan, failed) => {
-                self.remember(&plan, failed, legs)?;
+                self.remember(&plan, *failed, legs)?;
                 Ok(None)
             }
             Next::HedgeDue | Next::Nothing => Ok(None),
@@ -95,13 +96,17 @@ impl Journey {
     }
 
     /// Gives up the attempts that another one was faster than: nobody knows what they cost, so they cost their worst case.
-    pub(super) fn cancel<R>(&mut self, legs: &mut Legs<R>) {
+    /// What is to be told of them comes back.
+    pub(super) fn cancel<R>(&mut self, legs: &mut Legs<R>) -> Vec<Report> {
         let now = self.router.clock.now();
         let given_up = std::mem::replace(legs, Legs::none());
         self.spend(given_up.worst_case());
-        for leg in given_up.iter() {
+        let given_up = given_up.give_up().into_iter();
+        let told = given_up.map(|leg| {
             self.story.cancelled(&leg.target, now.since(leg.sent));
-        }
+            leg.report
+        });
+        told.flatten().collect()
     }
 
     fn remember_success<R>(&self, served: &Served<R>) {
@@ -126,6 +131,7 @@ impl Journey {
     pub(super) fn settle<R>(&mut self, served: Served<R>, usage: Option<Usage>) -> (R, Option<NanoUsd>) {
         let (now, wall) = (self.router.clock.now(), self.router.clock.wall());
         let settled = served.flight.served(usage, served.quota_left, now, wall);
+        served.report.into_iter().for_each(|report| report.served(usage, settled.cost));
         self.spend(settled.cost.unwrap_or_default());
         let cost = settled.cost.map(|_| self.spent);
         self.end_served(&served.target, usage, cost);

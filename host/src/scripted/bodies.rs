@@ -8,16 +8,16 @@ use serde_json::{Value, json};
 use crate::config::Protocol;
 
 /// The shape OpenAI gave to errors, and most others took over.
-pub(super) fn openai(message: &str, kind: &str, param: Option<&str>, code: Option<&str>) -> Value {
+pub(crate) fn openai(message: &str, kind: &str, param: Option<&str>, code: Option<&str>) -> Value {
     json!({"error": {"message": message, "type": kind, "param": param, "code": code}})
 }
 
 /// Anthropic's shape.
-pub(super) fn anthropic(kind: &str, message: &str) -> Value {
+pub(crate) fn anthropic(kind: &str, message: &str) -> Value {
     json!({"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_scripted"})
 }
 
-pub(super) fn rate_limited(wait: Option<Duration>) -> Value {
+pub(crate) fn rate_limited(wait: Option<Duration>) -> Value {
     let again = wait.map(|wait| format!(" Please try again in {}s.", wait.as_secs_f64())).unwrap_or_default();
     let message = format!(
         "Rate limit reached for gpt-4o in organization org-scripted on requests per min (RPM): Limit 3, Used 3, \
@@ -26,7 +26,7 @@ pub(super) fn rate_limited(wait: Option<Duration>) -> Value {
     openai(&message, "requests", None, Some("rate_limit_exceeded"))
 }
 
-pub(super) fn groq_rate_limited(wait: Duration) -> Value {
+pub(crate) fn groq_rate_limited(wait: Duration) -> Value {
     let message = format!(
         "Rate limit reached for model `llama-3.1-8b-instant` in organization `org_scripted` service tier `on_demand` on \
          tokens per minute (TPM): Limit 6000, Used 5914, Requested 1822. Please try again in {}s. Need more tokens? \
@@ -36,14 +36,14 @@ pub(super) fn groq_rate_limited(wait: Duration) -> Value {
     json!({"error": {"message": message, "type": "tokens", "code": "rate_limit_exceeded"}})
 }
 
-pub(super) fn cerebras_queue_full() -> Value {
+pub(crate) fn cerebras_queue_full() -> Value {
     json!({
         "message": "We're experiencing high traffic right now! Please try again soon.",
         "type": "too_many_requests_error", "param": "queue", "code": "queue_exceeded",
     })
 }
 
-pub(super) fn together_rate_limited() -> Value {
+pub(crate) fn together_rate_limited() -> Value {
     openai(
         "You have been rate limited. Your rate limit is 60 queries per minute. Please navigate to \
          https://api.together.xyz/settings/billing to upgrade to a paid plan.",
@@ -53,7 +53,7 @@ pub(super) fn together_rate_limited() -> Value {
     )
 }
 
-pub(super) fn fireworks_rate_limited() -> Value {
+pub(crate) fn fireworks_rate_limited() -> Value {
     json!({
         "error": "Too Many Requests",
         "message": "You have exceeded your usage limits. Please try again later or contact Fireworks to explore \
@@ -61,7 +61,7 @@ pub(super) fn fireworks_rate_limited() -> Value {
     })
 }
 
-pub(super) fn openrouter_rate_limited(reset_ms: i64) -> Value {
+pub(crate) fn openrouter_rate_limited(reset_ms: i64) -> Value {
     let headers =
         json!({"X-RateLimit-Limit": "16", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": reset_ms.to_string()});
     json!({
@@ -75,7 +75,7 @@ pub(super) fn openrouter_rate_limited(reset_ms: i64) -> Value {
 
 /// Gemini's 429 over its OpenAI-compatible endpoint: a list of one, with the wait in the message and among the details.
 /// Only the quota's id tells a minute's limit from a day's.
-pub(super) fn gemini_exhausted(quota_id: &str, wait: Duration) -> Value {
+pub(crate) fn gemini_exhausted(quota_id: &str, wait: Duration) -> Value {
     let seconds = wait.as_secs_f64();
     let message = format!(
         "You exceeded your current quota, please check your plan and billing details. For more information on this \
@@ -102,13 +102,13 @@ pub(super) fn gemini_exhausted(quota_id: &str, wait: Duration) -> Value {
     }}])
 }
 
-pub(super) fn gemini_overloaded() -> Value {
+pub(crate) fn gemini_overloaded() -> Value {
     json!([{"error": {
         "code": 503, "message": "The model is overloaded. Please try again later.", "status": "UNAVAILABLE",
     }}])
 }
 
-pub(super) fn gemini_bad_key() -> Value {
+pub(crate) fn gemini_bad_key() -> Value {
     json!([{"error": {
         "code": 400, "message": "API key not valid. Please pass a valid API key.", "status": "INVALID_ARGUMENT",
         "details": [{
@@ -118,7 +118,7 @@ pub(super) fn gemini_bad_key() -> Value {
     }}])
 }
 
-pub(super) fn insufficient_quota() -> Value {
+pub(crate) fn insufficient_quota() -> Value {
     openai(
         "You exceeded your current quota, please check your plan and billing details. For more information on this \
          error, read the docs: https://platform.openai.com/docs/guides/error-codes/api-errors.",
@@ -128,7 +128,7 @@ pub(super) fn insufficient_quota() -> Value {
     )
 }
 
-pub(super) fn openrouter_out_of_credit() -> Value {
+pub(crate) fn openrouter_out_of_credit() -> Value {
     json!({"error": {
         "message": "This request requires more credits, or fewer max_tokens. You requested up to 65536 tokens, but can \
                     only afford 3395. To increase, visit https://openrouter.ai/settings/credits and upgrade to a paid \
@@ -137,7 +137,7 @@ pub(super) fn openrouter_out_of_credit() -> Value {
     }})
 }
 
-pub(super) fn fireworks_suspended() -> Value {
+pub(crate) fn fireworks_suspended() -> Value {
     json!({
         "error": {
             "message": "Account scripted is suspended, possibly due to reaching the monthly spending limit or failure to \
@@ -148,7 +148,7 @@ pub(super) fn fireworks_suspended() -> Value {
     })
 }
 
-pub(super) fn server_error() -> Value {
+pub(crate) fn server_error() -> Value {
     openai(
         "The server experienced an error while processing your request. Sorry about that! You can retry your request, \
          or contact us through our help center at help.openai.com if the error persists.",
@@ -158,7 +158,7 @@ pub(super) fn server_error() -> Value {
     )
 }
 
-pub(super) fn overloaded() -> Value {
+pub(crate) fn overloaded() -> Value {
     openai(
         "Engine Overloaded: The server is experiencing a high volume of requests and is temporarily overloaded.",
         "service_unavailable",
@@ -167,7 +167,7 @@ pub(super) fn overloaded() -> Value {
     )
 }
 
-pub(super) fn context_length() -> Value {
+pub(crate) fn context_length() -> Value {
     openai(
         "This model's maximum context length is 8192 tokens. However, your messages resulted in 10513 tokens. Please \
          reduce the length of the messages.",
@@ -178,7 +178,7 @@ pub(super) fn context_length() -> Value {
 }
 
 /// Azure's refusal of a prompt.
-pub(super) fn content_filter() -> Value {
+pub(crate) fn content_filter() -> Value {
     let severe = json!({"filtered": true, "severity": "high"});
     let safe = json!({"filtered": false, "severity": "safe"});
     json!({"error": {
@@ -193,7 +193,7 @@ pub(super) fn content_filter() -> Value {
     }})
 }
 
-pub(super) fn invalid_request() -> Value {
+pub(crate) fn invalid_request() -> Value {
     openai(
         "Invalid value for 'temperature': expected a number between 0 and 2, but got 3 instead.",
         "invalid_request_error",
@@ -202,7 +202,7 @@ pub(super) fn invalid_request() -> Value {
     )
 }
 
-pub(super) fn unauthorized() -> Value {
+pub(crate) fn unauthorized() -> Value {
     openai(
         "Incorrect API key provided: sk-scri****pted. You can find your API key at \
          https://platform.openai.com/account/api-keys.",
@@ -212,24 +212,24 @@ pub(super) fn unauthorized() -> Value {
     )
 }
 
-pub(super) fn forbidden() -> Value {
+pub(crate) fn forbidden() -> Value {
     openai("You are not allowed to sample from this model", "invalid_request_error", None, None)
 }
 
-pub(super) fn model_not_found(model: &str) -> Value {
+pub(crate) fn model_not_found(model: &str) -> Value {
     let message = format!("The model `{model}` does not exist or you do not have access to it.");
     openai(&message, "invalid_request_error", None, Some("model_not_found"))
 }
 
 /// An overload in Gemini's own protocol, which has no list around it.
-pub(super) fn gemini_unavailable() -> Value {
+pub(crate) fn gemini_unavailable() -> Value {
     json!({"error": {
         "code": 503, "message": "The model is overloaded. Please try again later.", "status": "UNAVAILABLE",
     }})
 }
 
 /// Gemini's 500.
-pub(super) fn gemini_internal() -> Value {
+pub(crate) fn gemini_internal() -> Value {
     json!({"error": {
         "code": 500, "status": "INTERNAL",
         "message": "An internal error has occurred. Please retry or report in \
@@ -238,16 +238,16 @@ pub(super) fn gemini_internal() -> Value {
 }
 
 /// Ollama's shape.
-pub(super) fn ollama(message: &str) -> Value {
+pub(crate) fn ollama(message: &str) -> Value {
     json!({"error": message})
 }
 
-pub(super) const OLLAMA_OVERLOADED: &str = "Server overloaded, please retry shortly (ref: scripted)";
+pub(crate) const OLLAMA_OVERLOADED: &str = "Server overloaded, please retry shortly (ref: scripted)";
 
-pub(super) const OLLAMA_RUNNER_STOPPED: &str = "llama runner process has terminated: exit status 2";
+pub(crate) const OLLAMA_RUNNER_STOPPED: &str = "llama runner process has terminated: exit status 2";
 
 /// An error within a stream, as each protocol has it.
-pub(super) fn error_event(protocol: Protocol) -> Bytes {
+pub(crate) fn error_event(protocol: Protocol) -> Bytes {
     Bytes::from(match protocol {
         Protocol::OpenAi => format!("data: {}\n\n", server_error()),
         Protocol::Anthropic => format!("event: error\ndata: {}\n\n", anthropic("overloaded_error", "Overloaded")),
@@ -257,15 +257,15 @@ pub(super) fn error_event(protocol: Protocol) -> Bytes {
 }
 
 /// What OpenRouter sends with status 200 when the provider behind it failed.
-pub(super) fn error_with_status_200() -> Value {
+pub(crate) fn error_with_status_200() -> Value {
     json!({
         "error": {"code": 502, "message": "Provider returned error", "metadata": {"provider_name": "DeepInfra"}},
         "user_id": "user_scripted",
     })
 }
 
-pub(super) const BAD_GATEWAY_PAGE: &str = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n\
+pub(crate) const BAD_GATEWAY_PAGE: &str = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>\r\n\
     <center><h1>502 Bad Gateway</h1></center>\r\n<hr><center>cloudflare</center>\r\n</body>\r\n</html>\r\n";
 
-pub(super) const LOGIN_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Sign in</title></head>\n<body><h1>Welcome to the \
+pub(crate) const LOGIN_PAGE: &str = "<!DOCTYPE html>\n<html><head><title>Sign in</title></head>\n<body><h1>Welcome to the \
     guest network</h1><form action=\"/login\"><input name=\"room\"></form></body></html>\n";

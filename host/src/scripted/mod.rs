@@ -44,7 +44,7 @@ mod events;
 mod shape;
 mod reply;
 mod errors;
-mod bodies;
+pub(crate) mod bodies;
 mod retry_after;
 mod fault;
 mod parts;

@@ -4,6 +4,6 @@
 
 wasmtime::component::bindgen!({
     path: "../wit",
-    world: "described-strategy",
+    world: "observing-strategy",
     ownership: Borrowing { duplicate_if_necessary: true },
 });

@@ -2,11 +2,11 @@
 
 use wasmtime::component::{Component, InstancePre, Linker};
 
-use crate::config::SandboxConfig;
+use crate::config::{Power, Powers, SandboxConfig};
 
 use super::beside::Beside;
-use super::bindings::exports::backstop::strategy::{about, choose};
-use super::{LoadStrategyError, plain_text, wasi};
+use super::bindings::exports::backstop::strategy::{about, choose, observe};
+use super::{LoadStrategyError, contract, plain_text, powers, wasi};
 
 /// Longest message kept of the linker, in characters.
 const MESSAGE_CHARS: usize = 400;
@@ -16,24 +16,36 @@ pub(super) struct Blueprint {
     linked: InstancePre<Beside>,
     choose: choose::GuestIndices,
     about: Option<about::GuestIndices>,
+    observe: Option<observe::GuestIndices>,
+    powers: Powers,
     fuel: u64,
     memory: usize,
 }
 
 impl Blueprint {
-    /// Links a component whose import and export names have been checked.
+    /// Links a component whose import and export names have been checked, with the powers it was granted; what else it imports
+    /// traps when it is called.
     ///
     /// # Errors
     ///
     /// An import or an export of the right name and another kind or type.
-    pub(super) fn link(component: &Component, sandbox: &SandboxConfig) -> Result<Self, LoadStrategyError> {
+    pub(super) fn link(
+        component: &Component,
+        sandbox: &SandboxConfig,
+        powers: Powers,
+    ) -> Result<Self, LoadStrategyError> {
         let mut linker = Linker::new(component.engine());
-        let linked = wasi::link(&mut linker, component, sandbox.wasi)
+        let linked = powers::link(&mut linker, component, powers)
+            .and_then(|()| wasi::link(&mut linker, component, powers.has(Power::Wasi)))
             .and_then(|()| linker.instantiate_pre(component))
             .map_err(|error| LoadStrategyError::WrongImport { message: told(&error) })?;
         let choose = choose::GuestIndices::new(&linked).map_err(|error| wrong_type(&error))?;
         let about = about::GuestIndices::new(&linked).ok();
-        Ok(Self { linked, choose, about, fuel: sandbox.fuel, memory: sandbox.memory })
+        let observe = match powers.has(Power::Observe) && exports_observe(component) {
+            true => Some(observe::GuestIndices::new(&linked).map_err(|error| wrong_type(&error))?),
+            false => None,
+        };
+        Ok(Self { linked, choose, about, observe, powers, fuel: sandbox.fuel, memory: sandbox.memory })
     }
 
     pub(super) fn linked(&self) -> &InstancePre<Beside> {
@@ -49,6 +61,16 @@ impl Blueprint {
         self.about.as_ref()
     }
 
+    /// Where it is told outcomes, if it wants to be and was granted that.
+    pub(super) fn observe(&self) -> Option<&observe::GuestIndices> {
+        self.observe.as_ref()
+    }
+
+    /// What it was granted.
+    pub(super) fn powers(&self) -> Powers {
+        self.powers
+    }
+
     /// Units of fuel for one call.
     pub(super) fn fuel(&self) -> u64 {
         self.fuel
@@ -58,6 +80,11 @@ impl Blueprint {
     pub(super) fn memory(&self) -> usize {
         self.memory
     }
+}
+
+fn exports_observe(component: &Component) -> bool {
+    let ty = component.component_type();
+    ty.exports(component.engine()).any(|(export, _)| contract::power_of(export) == Some(Power::Observe))
 }
 
 /// The load error for an export whose type is not the contract's.

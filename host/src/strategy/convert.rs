@@ -3,6 +3,7 @@
 use crate::types::{self, AttemptPlan, FailureKind, NanoUsd, RosterTarget};
 
 use super::bindings::backstop::strategy::types as wit;
+use super::bindings::exports::backstop::strategy::observe as told;
 
 /// The lists of a question that have to be made anew, in memory that an instance keeps for its next call.
 #[derive(Debug, Default)]
@@ -63,6 +64,34 @@ fn roster_target<'a>(target: &'a RosterTarget, labels: &'a [(&'a str, &'a str)])
         vision: target.vision,
         labels,
         extras: &[],
+    }
+}
+
+/// Has an outcome as the contract words it passed on.
+pub(super) fn with_outcome<T>(outcome: &types::Observation, pass: impl FnOnce(told::Outcome<'_>) -> T) -> T {
+    pass(told::Outcome {
+        sequence: outcome.sequence,
+        entropy: outcome.entropy,
+        now_ms: outcome.now_ms,
+        target: outcome.target,
+        end: end(outcome.end),
+        took_ms: outcome.took_ms,
+        first_token_ms: outcome.first_token_ms,
+        cost: outcome.cost.map(NanoUsd::as_dollars),
+        input_tokens: outcome.usage.map(|usage| usage.input),
+        output_tokens: outcome.usage.map(|usage| usage.output),
+        streaming: outcome.streaming,
+        labels: &pairs(&outcome.labels),
+        extras: &[],
+    })
+}
+
+fn end(end: types::ObservedEnd) -> told::End {
+    match end {
+        types::ObservedEnd::Served => told::End::Served,
+        types::ObservedEnd::Failed(kind) => told::End::Failed(failure(kind)),
+        types::ObservedEnd::Outrun => told::End::Outrun,
+        types::ObservedEnd::Abandoned => told::End::Abandoned,
     }
 }
 

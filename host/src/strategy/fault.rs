@@ -21,7 +21,7 @@ pub enum StrategyFault {
     #[error("used up its call stack")]
     StackOverflow,
     /// It asked for more memory than it may have.
-    #[error("asked for {asked} bytes of memory, and may have {limit} (`sandbox.memory` allows more)")]
+    #[error("asked for {asked} bytes of memory, and may have {limit} (`sandbox.memory_mib` allows more)")]
     OutOfMemory {
         /// Bytes it would have come to, all its memories together.
         asked: usize,

@@ -250,7 +250,7 @@ fn lets_declared_order_decide_where_the_guest_fails() {
     let (supervised, _, bad) = supervised(load(&worst("(unreachable)")).unwrap());
     let bad = Ask { note: vec![1, 2], ..bad };
 
-    let ruling = supervised.decide(&bad);
+    let ruling = supervised.decide(&bad, None);
 
     assert_eq!(ruling.decision.verdict, Verdict::Attempt(AttemptPlan::now(1)));
     assert_eq!(ruling.decision.note, [1, 2]);
@@ -263,9 +263,9 @@ fn quarantines_after_five_faults_in_a_row() {
     let (supervised, good, bad) = supervised(load(&worst("(unreachable)")).unwrap());
 
     for _ in 0..5 {
-        assert!(supervised.decide(&bad).fault.is_some());
+        assert!(supervised.decide(&bad, None).fault.is_some());
     }
-    let ruling = supervised.decide(&good);
+    let ruling = supervised.decide(&good, None);
 
     // Asked well it would have chosen the first: it was not asked.
     assert_eq!(ruling.decision.verdict, Verdict::Attempt(AttemptPlan::now(1)));
@@ -279,9 +279,9 @@ fn forgives_four_faults_for_one_good_answer() {
 
     for _ in 0..2 {
         for _ in 0..4 {
-            supervised.decide(&bad);
+            supervised.decide(&bad, None);
         }
-        assert_eq!(supervised.decide(&good).decision.verdict, Verdict::Attempt(AttemptPlan::now(0)));
+        assert_eq!(supervised.decide(&good, None).decision.verdict, Verdict::Attempt(AttemptPlan::now(0)));
     }
 
     assert_eq!(health(&supervised), (8, 0, false));

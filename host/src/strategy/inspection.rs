@@ -5,7 +5,7 @@ use serde::Serialize;
 use crate::config::{SandboxConfig, StrategyRef};
 
 use super::bindings::exports::backstop::strategy::about;
-use super::load::{self, LoadedGuest};
+use super::load;
 use super::{LoadStrategyError, ModuleKind, plain_text};
 
 /// Longest text kept of a description, in characters.
@@ -53,11 +53,7 @@ pub struct Inspection {
 ///
 /// Whatever keeps it from being loaded, save what its options would.
 pub fn inspect(source: &StrategyRef, sandbox: &SandboxConfig) -> Result<Inspection, LoadStrategyError> {
-    let LoadedGuest { description, digest, bytes, kind, imports, exports, compile_time, .. } =
-        load::load(source, sandbox)?;
-    let compile_ms = compile_time.map(|time| time.as_secs_f64() * 1_000.0);
-    let source = source.name().to_string();
-    Ok(Inspection { source, description, kind, bytes, digest, imports, exports, compile_ms })
+    load::load(source, None, sandbox).map(|(_, inspection)| inspection)
 }
 
 impl Description {

@@ -11,39 +11,37 @@ use crate::config::{SandboxConfig, StrategyRef};
 use super::blueprint::Blueprint;
 use super::cache::Cache;
 use super::engine::engine;
+use super::inspection::{Description, Inspection};
 use super::outline::{ModuleKind, Outline};
-use super::{Description, LoadStrategyError, cache, compile, contract, instance, source};
+use super::{LoadStrategyError, cache, compile, contract, instance, source};
 
-/// A guest that was compiled and linked, and has not been configured.
-pub(super) struct LoadedGuest {
-    pub(super) blueprint: Blueprint,
-    pub(super) description: Option<Description>,
-    /// SHA-256 of the file, in hexadecimal.
-    pub(super) digest: String,
-    pub(super) bytes: usize,
-    pub(super) kind: ModuleKind,
-    pub(super) imports: Vec<String>,
-    pub(super) exports: Vec<String>,
-    /// How long it took to compile; `None` where it was found compiled.
-    pub(super) compile_time: Option<Duration>,
-}
-
-/// Loads a guest. Blocks, for as long as compiling may take.
-pub(super) fn load(source: &StrategyRef, sandbox: &SandboxConfig) -> Result<LoadedGuest, LoadStrategyError> {
-    let bytes: Arc<[u8]> = source::read(source, sandbox.module_bytes)?.into();
-    let digest = cache::digest(&bytes);
-    let size = bytes.len();
-    let outline = Outline::of(&bytes, sandbox.memory)?;
+/// Loads a guest and links the powers it was granted: it was compiled and described then, and has not been configured. Whether it
+/// asks for more is another question. One that is not the one it is pinned to is not even looked over. Blocks, for as long as compiling
+/// may take.
+pub(super) fn load(
+    source: &StrategyRef,
+    pin: Option<&str>,
+    sandbox: &SandboxConfig,
+) -> Result<(Blueprint, Inspection), LoadStrategyError> {
+    let content: Arc<[u8]> = source::read(source, sandbox.module_bytes)?.into();
+    let digest = cache::digest(&content);
+    if let Some(expected) = pin.filter(|pin| *pin != digest) {
+        return Err(LoadStrategyError::Unpinned { expected: expected.to_owned(), found: digest });
+    }
+    let bytes = content.len();
+    let outline = Outline::of(&content, sandbox.memory)?;
     let kind = outline.kind;
     let limit = time_limit(source, sandbox);
-    let (component, outline) = as_component(bytes, outline, sandbox.memory, limit)?;
+    let (component, outline) = as_component(content, outline, sandbox.memory, limit)?;
     contract::check(&outline.imports, &outline.exports)?;
     let (component, compile_time) = compiled(component, &digest, sandbox, limit)?;
-    let blueprint = Blueprint::link(&component, sandbox)?;
+    let blueprint = Blueprint::link(&component, sandbox, sandbox.powers_of(source))?;
     let described = instance::describe(&blueprint).map_err(|fault| LoadStrategyError::FailsAtStart { fault })?;
     let description = described.map(Description::read).transpose()?;
     let Outline { imports, exports, .. } = outline;
-    Ok(LoadedGuest { blueprint, description, digest, bytes: size, kind, imports, exports, compile_time })
+    let compile_ms = compile_time.map(|time| time.as_secs_f64() * 1_000.0);
+    let source = source.name().to_string();
+    Ok((blueprint, Inspection { source, description, kind, bytes, digest, imports, exports, compile_ms }))
 }
 
 /// How long compiling may take. The limit is against hostile modules: one of our own must start on a busy machine too.
@@ -131,14 +129,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (source, sandbox) = (file(folder.path(), &first_of_all()), with_cache(folder.path()));
 
-        let first = load(&source, &sandbox).unwrap();
-        let second = load(&source, &sandbox).unwrap();
+        let first = load(&source, None, &sandbox).unwrap();
+        let second = load(&source, None, &sandbox).unwrap();
         for entry in fs::read_dir(folder.path().join("compiled")).unwrap() {
             fs::write(entry.unwrap().path(), b"damaged").unwrap();
         }
-        let third = load(&source, &sandbox).unwrap();
+        let third = load(&source, None, &sandbox).unwrap();
 
-        let compiled = [first, second, third].map(|guest| guest.compile_time.is_some());
+        let compiled = [first, second, third].map(|(_, inspection)| inspection.compile_ms.is_some());
         assert_eq!(compiled, [true, false, true]);
     }
 
@@ -149,12 +147,12 @@ mod tests {
 
         let folder = tempfile::tempdir().unwrap();
         let (source, sandbox) = (file(folder.path(), &first_of_all()), with_cache(folder.path()));
-        load(&source, &sandbox).unwrap();
+        load(&source, None, &sandbox).unwrap();
         fs::set_permissions(folder.path().join("compiled"), fs::Permissions::from_mode(0o777)).unwrap();
 
-        let again = load(&source, &sandbox).unwrap();
+        let (_, again) = load(&source, None, &sandbox).unwrap();
 
-        assert!(again.compile_time.is_some());
+        assert!(again.compile_ms.is_some());
     }
 
     #[test]
@@ -177,6 +175,18 @@ mod tests {
         assert_eq!((inspection.kind, inspection.bytes), (ModuleKind::Component, bytes.len()));
         assert_eq!(inspection.exports.len(), 2);
         assert_eq!(inspection.digest, cache::digest(&bytes));
+    }
+
+    #[test]
+    fn looks_at_nothing_of_a_file_that_is_not_the_pinned_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let (source, sandbox) = (file(folder.path(), b"no component"), SandboxConfig::default());
+
+        let error = load(&source, Some("ab"), &sandbox).err().unwrap();
+        let pinned = load(&source, Some(&cache::digest(b"no component")), &sandbox).err().unwrap();
+
+        assert!(matches!(error, LoadStrategyError::Unpinned { .. }), "{error}");
+        assert!(matches!(pinned, LoadStrategyError::NotWasm), "{pinned}");
     }
 
     #[test]

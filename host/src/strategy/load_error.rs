@@ -7,6 +7,9 @@ use thiserror::Error;
 
 use super::{BUILT_IN, StrategyFault, plain_text};
 
+/// What lets in a component that carries an interpreter: one line in place of four.
+const FOR_INTERPRETERS: &str = "; with an interpreter in it (Python, JavaScript), set `sandbox.interpreters = true`";
+
 /// Why a strategy was not loaded. The caller says which strategy and which route; sizes are in bytes.
 #[derive(Debug, Error)]
 pub enum LoadStrategyError {
@@ -23,6 +26,16 @@ pub enum LoadStrategyError {
         path: String,
         /// What the system says.
         source: io::Error,
+    },
+    /// Another component than the one the configuration names.
+    #[error(
+        "its digest is sha256:{found}, and the route is pinned to sha256:{expected}: put that file back, or have `backstop strategy pin` write down this one"
+    )]
+    Unpinned {
+        /// The digest in the configuration.
+        expected: String,
+        /// The digest of the file.
+        found: String,
     },
     /// Nothing is in the file.
     #[error("the file is empty: build the strategy again")]
@@ -47,7 +60,7 @@ pub enum LoadStrategyError {
     },
     /// More bytes than a module may have.
     #[error(
-        "the file has {bytes} bytes, and may have {limit}: build it with `opt-level = \"s\"` and `strip = true`, or set `sandbox.module_bytes`"
+        "the file has {bytes} bytes, and may have {limit}: build it with `opt-level = \"s\"` and `strip = true`, or set `sandbox.module_mib`{FOR_INTERPRETERS}"
     )]
     TooLarge {
         /// Its size.
@@ -75,7 +88,7 @@ pub enum LoadStrategyError {
     Memory64,
     /// More memory at the start than it may have at all.
     #[error(
-        "it starts with {bytes} bytes of memory, and may have {limit}: link it with `-zstack-size=65536`, or set `sandbox.memory`"
+        "it starts with {bytes} bytes of memory, and may have {limit}: link it with `-zstack-size=65536`, or set `sandbox.memory_mib`{FOR_INTERPRETERS}"
     )]
     LargeMemory {
         /// What it declares.
@@ -125,27 +138,41 @@ pub enum LoadStrategyError {
         found: String,
     },
     /// An export of the right name and another type.
-    #[error("its `choose` is not the contract's: {message}; build it with the `wit/` of this release, unchanged")]
+    #[error("its exports are not the contract's: {message}; build it with the `wit/` of this release, unchanged")]
     WrongType {
         /// Where the types part.
         message: String,
     },
     /// Something it wants that no strategy gets.
     #[error(
-        "it imports `{import}`, and a strategy gets nothing but its question: leave that import out of its world (only `wasi:*` may stay, and traps unless `sandbox.wasi = true`)"
+        "it imports `{import}`, which no strategy gets: leave that import out of its world (there are the powers `state`, `content` and `log`, and `wasi:*`, which traps unless it is granted)"
     )]
     UnlistedImport {
         /// The import.
         import: String,
     },
+    /// A power it asks for, and was not granted.
+    #[error("it {verb} `{interface}`, a power that it was not granted: write `{line}` under `[sandbox.grants]`")]
+    NotGranted {
+        /// `imports` or `exports`.
+        verb: &'static str,
+        /// The interface.
+        interface: String,
+        /// The line of the configuration that grants all it asks for.
+        line: String,
+    },
     /// An import of the right name and another type.
-    #[error("its imports cannot be linked: {message}; build it with WASI 0.2, or without WASI")]
+    #[error(
+        "its imports cannot be linked: {message}; build it with the `wit/` of this release, and with WASI 0.2 or without WASI"
+    )]
     WrongImport {
         /// What does not fit.
         message: String,
     },
     /// The compiler took too long.
-    #[error("it took longer than {limit:?} to compile: make it smaller, or set `sandbox.compile_time`")]
+    #[error(
+        "it took longer than {limit:?} to compile: make it smaller, or set `sandbox.compile_time`{FOR_INTERPRETERS}"
+    )]
     CompilesTooSlowly {
         /// The time allowed.
         limit: Duration,

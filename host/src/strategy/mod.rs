@@ -6,14 +6,18 @@
 //! instances (`pool`, `instance`). [`Supervised`] is what the router holds: it always has an answer, for where the guest
 //! fails, declared order decides.
 //!
-//! Everything that comes from a guest is hostile until `nonsense` has seen it. A guest has no powers but the question: the
-//! linker answers nothing outside `wasi:*`, and that only with traps unless the operator grants more.
+//! Everything that comes from a guest is hostile until `nonsense` has seen it. A guest has no powers but the question and what the
+//! operator grants it: `powers` answers the contract's own (`notebook` and `logbook` are behind them), `wasi` what toolchains
+//! import, and the rest is refused or traps. A strategy that was granted `observe` is told outcomes by [`Outcomes`].
 
 mod supervised;
 mod declared_order;
+mod learning;
+mod outcomes;
 #[expect(clippy::module_inception, reason = "the folder is named after the noun it is about")]
 mod strategy;
 mod inspection;
+mod named;
 mod load;
 mod load_error;
 mod source;
@@ -24,10 +28,15 @@ mod compile;
 mod cache;
 mod blueprint;
 mod wasi;
+mod powers;
+mod toll;
 mod pool;
 mod instance;
+mod effort;
 mod beside;
 mod world;
+mod notebook;
+mod logbook;
 mod fault;
 mod nonsense;
 mod convert;
@@ -45,10 +54,14 @@ mod hostile_tests;
 mod prebuilt_tests;
 
 pub use built_in::{BUILT_IN, resolve_name};
+pub use effort::Effort;
 pub use fault::StrategyFault;
 pub use inspection::{Description, Inspection, inspect};
+pub use learning::Learning;
 pub use load_error::LoadStrategyError;
+pub use named::Named;
 pub use nonsense::Nonsense;
+pub use outcomes::Outcomes;
 pub use outline::ModuleKind;
-pub use strategy::Strategy;
+pub use strategy::{Answered, Strategy};
 pub use supervised::{Ruling, StrategyHealth, Supervised};

@@ -1,15 +1,16 @@
-//! The prebuilt guests that are not built in: one that misbehaves on request, one that wants a grant.
+//! The prebuilt guests that are not built in (one that misbehaves on request, two that want grants), and what those built in ask for.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 
-use crate::config::{SandboxConfig, StrategyRef};
-use crate::types::{Ask, Standing, Verdict};
+use crate::config::{Power, SandboxConfig, StrategyRef};
+use crate::types::{Ask, ChatRequest, Standing, Verdict};
 
 use super::test_guests::{ask_of, roster};
-use super::{LoadStrategyError, Strategy, StrategyFault};
+use super::{LoadStrategyError, Strategy, StrategyFault, contract, inspect};
 
 fn prebuilt(name: &str, options: &serde_json::Value, sandbox: &SandboxConfig) -> Result<Strategy, LoadStrategyError> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-strategies/prebuilt");
@@ -84,4 +85,62 @@ fn w11_lets_a_guest_draw_by_lot_with_the_grant_and_draw_the_same_again() {
 
     assert!(counts.iter().all(|count| (900..1_100).contains(count)), "{counts:?}");
     assert_eq!(drawn(7), drawn(7));
+}
+
+/// Everything but `wasi`, for the file of a guest.
+fn granted(name: &str) -> SandboxConfig {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-strategies/prebuilt");
+    let mut sandbox = SandboxConfig::default();
+    let powers = Power::ALL.into_iter().filter(|power| *power != Power::Wasi).collect();
+    sandbox.grants.grant(StrategyRef::File(folder.join(format!("{name}.wasm"))), powers);
+    sandbox
+}
+
+#[test]
+fn asks_for_no_power_that_a_strategy_does_not_use() {
+    let asked = |name: &'static str| {
+        let inspection = inspect(&StrategyRef::BuiltIn(name), &SandboxConfig::default()).unwrap();
+        let wanted = contract::wanted(&inspection.imports, &inspection.exports);
+        wanted.map(|(_, power)| power.name()).collect::<Vec<_>>()
+    };
+
+    for name in ["smart", "cost", "quality", "round-robin", "fail-fast", "by-task", "quota-aware"] {
+        assert_eq!(asked(name), [""; 0], "{name}");
+    }
+    assert_eq!(asked("bandit"), ["state", "observe"]);
+    assert_eq!(asked("hedge"), ["state", "observe"]);
+}
+
+#[test]
+fn can_be_inspected_without_a_grant_and_not_be_loaded() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-strategies/prebuilt");
+    let source = StrategyRef::File(folder.join("witness.wasm"));
+
+    let inspection =
+        inspect(&source, &SandboxConfig { compile_time: Duration::from_secs(60), ..SandboxConfig::default() });
+    let loaded = prebuilt("witness", &json!({}), &SandboxConfig::default());
+
+    assert_eq!(inspection.unwrap().description.unwrap().name, "witness");
+    assert!(matches!(loaded, Err(LoadStrategyError::NotGranted { .. })));
+}
+
+#[test]
+fn shows_the_messages_of_a_request_for_one_decision() {
+    let witness = prebuilt("witness", &json!({}), &granted("witness")).unwrap();
+    let request = Arc::new(ChatRequest::ask("secret"));
+    let ask = ask_of(&[Standing::Ready; 3]);
+
+    let shown = witness.answer(&ask, Some(&request)).unwrap().decision.reason.unwrap();
+    let after = witness.answer(&ask, None).unwrap().decision.reason.unwrap();
+
+    assert_eq!((&*shown, &*after), ("1 messages, user of 6 bytes: secret", "no messages"));
+}
+
+#[test]
+fn proves_a_strategy_over_a_state_of_its_own() {
+    let witness = prebuilt("witness", &json!({"mode": "count"}), &granted("witness")).unwrap();
+
+    let counted = witness.decide(&ask_of(&[Standing::Ready; 3])).unwrap().reason;
+
+    assert_eq!(counted.as_deref(), Some("1"));
 }

@@ -49,7 +49,7 @@ fn w4_refuses_50_mb_without_reading_them() {
 
     let error = super::inspect(&StrategyRef::File(path), &SandboxConfig::default()).unwrap_err();
 
-    insta::assert_snapshot!(error, @r#"the file has 52428800 bytes, and may have 2097152: build it with `opt-level = "s"` and `strip = true`, or set `sandbox.module_bytes`"#);
+    insta::assert_snapshot!(error, @r#"the file has 52428800 bytes, and may have 2097152: build it with `opt-level = "s"` and `strip = true`, or set `sandbox.module_mib`; with an interpreter in it (Python, JavaScript), set `sandbox.interpreters = true`"#);
 }
 
 #[test]
@@ -118,14 +118,14 @@ fn w8_refuses_a_missing_function() {
         (instance $choose (export "next" (func $f)))
         (export "backstop:strategy/choose@1.0.0" (instance $choose)))"#;
 
-    insta::assert_snapshot!(refusal(&wat(text)), @"its `choose` is not the contract's: instance export `backstop:strategy/choose@1.0.0` does not have export `configure`; build it with the `wit/` of this release, unchanged");
+    insta::assert_snapshot!(refusal(&wat(text)), @"its exports are not the contract's: instance export `backstop:strategy/choose@1.0.0` does not have export `configure`; build it with the `wit/` of this release, unchanged");
 }
 
 #[test]
 fn w8_refuses_an_export_of_another_type() {
     let changed = TestGuest::default().with_contract(|contract| contract.replace("emergency: bool", "emergency: u8"));
 
-    insta::assert_snapshot!(refusal(&changed.module()), @"its `choose` is not the contract's: failed to convert function to given type: type mismatch with parameters: type mismatch for field emergency: expected `bool` found `u8`; build it with the `wit/` of this release, unchanged");
+    insta::assert_snapshot!(refusal(&changed.module()), @"its exports are not the contract's: failed to convert function to given type: type mismatch with parameters: type mismatch for field emergency: expected `bool` found `u8`; build it with the `wit/` of this release, unchanged");
 }
 
 #[test]
@@ -156,15 +156,15 @@ fn w10_refuses_an_import_off_the_list() {
     };
     guest.packages.push("package acme:db@1.0.0; interface query { run: func(); }".to_owned());
 
-    insta::assert_snapshot!(refusal(&guest.module()), @"it imports `acme:db/query@1.0.0`, and a strategy gets nothing but its question: leave that import out of its world (only `wasi:*` may stay, and traps unless `sandbox.wasi = true`)");
+    insta::assert_snapshot!(refusal(&guest.module()), @"it imports `acme:db/query@1.0.0`, which no strategy gets: leave that import out of its world (there are the powers `state`, `content` and `log`, and `wasi:*`, which traps unless it is granted)");
 }
 
 #[test]
 fn w12_refuses_memory_that_strategies_do_not_have() {
     insta::assert_snapshot!(refusal(&wat("(module (memory 1 2 shared))")), @"it declares a shared memory, and strategies have no threads: build it without `-C target-feature=+atomics` (`-pthread`)");
     insta::assert_snapshot!(refusal(&wat("(module (memory i64 1))")), @"it declares a 64-bit memory: build it for wasm32");
-    insta::assert_snapshot!(refusal(&wat("(module (memory 257))")), @"it starts with 16842752 bytes of memory, and may have 16777216: link it with `-zstack-size=65536`, or set `sandbox.memory`");
-    insta::assert_snapshot!(refusal(&wat("(component (core module (memory 65536)))")), @"it starts with 4294967296 bytes of memory, and may have 16777216: link it with `-zstack-size=65536`, or set `sandbox.memory`");
+    insta::assert_snapshot!(refusal(&wat("(module (memory 257))")), @"it starts with 16842752 bytes of memory, and may have 16777216: link it with `-zstack-size=65536`, or set `sandbox.memory_mib`; with an interpreter in it (Python, JavaScript), set `sandbox.interpreters = true`");
+    insta::assert_snapshot!(refusal(&wat("(component (core module (memory 65536)))")), @"it starts with 4294967296 bytes of memory, and may have 16777216: link it with `-zstack-size=65536`, or set `sandbox.memory_mib`; with an interpreter in it (Python, JavaScript), set `sandbox.interpreters = true`");
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn refuses_what_takes_too_long_to_compile() {
 
     let error = load_in(&component(&first_of_all()), &sandbox).unwrap_err();
 
-    insta::assert_snapshot!(error, @"it took longer than 0ns to compile: make it smaller, or set `sandbox.compile_time`");
+    insta::assert_snapshot!(error, @"it took longer than 0ns to compile: make it smaller, or set `sandbox.compile_time`; with an interpreter in it (Python, JavaScript), set `sandbox.interpreters = true`");
 }
 
 #[test]

@@ -66,6 +66,6 @@ mod tests {
     fn refuses_a_name_that_is_not_built_in() {
         let error = read(&StrategyRef::BuiltIn("smartest"), 100).unwrap_err();
 
-        insta::assert_snapshot!(error, @"no built-in strategy is called `smartest`: there are smart, cost, quality, round-robin, fail-fast; a file is named with its path");
+        insta::assert_snapshot!(error, @"no built-in strategy is called `smartest`: there are smart, cost, quality, round-robin, fail-fast, by-task, bandit, hedge, quota-aware; a file is named with its path");
     }
 }

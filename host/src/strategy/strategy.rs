@@ -3,31 +3,45 @@
 use std::fmt;
 use std::sync::Arc;
 
-use crate::config::{SandboxConfig, StrategyRef};
-use crate::types::{Ask, Decision, RosterTarget, Standing, State};
+use crate::config::{Power, SandboxConfig, StrategyRef};
+use crate::types::{Ask, ChatRequest, Decision, Observation, RosterTarget, Standing, State, StateRead};
 
+use super::beside::Shared;
 use super::blueprint::{Blueprint, wrong_type};
+use super::effort::Effort;
 use super::fault::StrategyFault;
+use super::inspection::Inspection;
 use super::instance::{Instance, StartError};
-use super::load::{self, LoadedGuest};
+use super::learning::Learning;
+use super::load;
+use super::logbook::Logbook;
+use super::named::Named;
 use super::pool::Pool;
-use super::{Description, LoadStrategyError};
+use super::{Description, LoadStrategyError, contract};
 
 /// A strategy, configured for one roster. Asking it is synchronous, takes microseconds, and must not be wrapped in a
 /// timeout: fuel ends it. Share it in an `Arc` and replace that to reload it.
 pub struct Strategy {
     name: Arc<str>,
-    digest: String,
-    description: Option<Description>,
-    blueprint: Blueprint,
+    inspection: Arc<Inspection>,
+    blueprint: Arc<Blueprint>,
     roster: Vec<RosterTarget>,
     options: String,
+    shared: Shared,
     pool: Pool,
 }
 
+/// A decision, and what it came from beside the question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answered {
+    /// The decision.
+    pub decision: Decision,
+    /// What was read of the strategy's state, where anything was.
+    pub read: Option<StateRead>,
+}
+
 impl Strategy {
-    /// Loads a strategy and proves it with one `configure` and one `next`. Blocks for as long as compiling may take: not
-    /// to be called from a request.
+    /// Loads a strategy that belongs to no route: what it notes in its state is gone with it. See [`Strategy::load_for`].
     ///
     /// # Errors
     ///
@@ -38,19 +52,62 @@ impl Strategy {
         options: &serde_json::Map<String, serde_json::Value>,
         sandbox: &SandboxConfig,
     ) -> Result<Self, LoadStrategyError> {
-        let LoadedGuest { blueprint, description, digest, .. } = load::load(source, sandbox)?;
-        if let Some(description) = &description {
+        let named = Named { source: source.clone(), options: options.clone(), pin: None };
+        Self::load_for("", &named, roster, sandbox, &Learning::in_memory())
+    }
+
+    /// Loads a route's strategy and proves it with one `configure` and one `next`. Blocks for as long as compiling may take: not
+    /// to be called from a request.
+    ///
+    /// # Errors
+    ///
+    /// As [`Strategy::load`], and where it is another component than the one it is pinned to: nothing of that is run.
+    pub fn load_for(
+        route: &str,
+        named: &Named,
+        roster: &[RosterTarget],
+        sandbox: &SandboxConfig,
+        learning: &Learning,
+    ) -> Result<Self, LoadStrategyError> {
+        let Named { source, options, pin } = named;
+        let (blueprint, inspection) = load::load(source, pin.as_deref(), sandbox)?;
+        contract::check_grants(&inspection.imports, &inspection.exports, source, blueprint.powers())?;
+        let name = source.name();
+        let shared = match blueprint.powers().has(Power::State) {
+            true => Shared { notebook: learning.notebook(route, &name), logbook: Logbook::of(&name) },
+            false => Shared::scratch(&name),
+        };
+        Self::configure(name, Arc::new(inspection), Arc::new(blueprint), shared, roster, options)
+    }
+
+    /// The same guest for another roster and other options: what was compiled is shared, what was noted is not.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with its options, or its first answer.
+    pub fn reconfigured(
+        &self,
+        roster: &[RosterTarget],
+        options: &serde_json::Map<String, serde_json::Value>,
+    ) -> Result<Self, LoadStrategyError> {
+        let (inspection, blueprint) = (Arc::clone(&self.inspection), Arc::clone(&self.blueprint));
+        Self::configure(Arc::clone(&self.name), inspection, blueprint, Shared::scratch(&self.name), roster, options)
+    }
+
+    fn configure(
+        name: Arc<str>,
+        inspection: Arc<Inspection>,
+        blueprint: Arc<Blueprint>,
+        shared: Shared,
+        roster: &[RosterTarget],
+        options: &serde_json::Map<String, serde_json::Value>,
+    ) -> Result<Self, LoadStrategyError> {
+        if let Some(description) = &inspection.description {
             description.check_options(options)?;
         }
-        let strategy = Self {
-            name: source.name(),
-            digest,
-            description,
-            blueprint,
-            roster: roster.to_vec(),
-            options: serde_json::Value::Object(options.clone()).to_string(),
-            pool: Pool::new(),
-        };
+        let options = serde_json::Value::Object(options.clone()).to_string();
+        let (roster, pool) = (roster.to_vec(), Pool::new());
+        let strategy = Self { name, inspection, blueprint, roster, options, shared, pool };
         strategy.prove()?;
         Ok(strategy)
     }
@@ -61,13 +118,52 @@ impl Strategy {
     ///
     /// Whatever the guest did wrong; the instance it did it in is gone.
     pub fn decide(&self, ask: &Ask) -> Result<Decision, StrategyFault> {
-        let mut instance = match self.pool.take() {
-            Some(warm) => warm,
-            None => self.fresh()?,
-        };
-        let decision = instance.next(ask)?;
+        self.answer(ask, None).map(|answered| answered.decision)
+    }
+
+    /// Asks who is next about a request, which is shown to those who were granted `content` and to nobody else.
+    ///
+    /// # Errors
+    ///
+    /// As [`Strategy::decide`].
+    pub fn answer(&self, ask: &Ask, request: Option<&Arc<ChatRequest>>) -> Result<Answered, StrategyFault> {
+        let request = request.filter(|_| self.blueprint.powers().has(Power::Content));
+        let mut instance = self.instance()?;
+        let decision = instance.next(ask, request)?;
+        let read = instance.take_read();
         self.pool.give_back(instance);
-        Ok(decision)
+        Ok(Answered { decision, read })
+    }
+
+    /// Tells it what became of an attempt.
+    ///
+    /// # Errors
+    ///
+    /// As [`Strategy::decide`].
+    pub fn observe(&self, outcome: &Observation) -> Result<(), StrategyFault> {
+        let mut instance = self.instance()?;
+        instance.observe(outcome)?;
+        self.pool.give_back(instance);
+        Ok(())
+    }
+
+    /// Whether it wants to be told outcomes, and was granted that.
+    #[must_use]
+    pub fn observes(&self) -> bool {
+        self.blueprint.observe().is_some()
+    }
+
+    /// Asks who is next, and tells what the answer took.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the guest did wrong; the instance it did it in is gone.
+    pub fn measure(&self, ask: &Ask) -> Result<(Decision, Effort), StrategyFault> {
+        let mut instance = self.instance()?;
+        let decision = instance.next(ask, None)?;
+        let effort = instance.effort();
+        self.pool.give_back(instance);
+        Ok((decision, effort))
     }
 
     /// Drops the idle instances and their memory; the next question starts a fresh one.
@@ -84,17 +180,27 @@ impl Strategy {
     /// SHA-256 of its file, in hexadecimal.
     #[must_use]
     pub fn digest(&self) -> &str {
-        &self.digest
+        &self.inspection.digest
+    }
+
+    /// What can be seen of it.
+    #[must_use]
+    pub fn inspection(&self) -> &Inspection {
+        &self.inspection
     }
 
     /// What it says of itself, where it does.
     #[must_use]
     pub fn description(&self) -> Option<&Description> {
-        self.description.as_ref()
+        self.inspection.description.as_ref()
+    }
+
+    fn instance(&self) -> Result<Instance, StrategyFault> {
+        self.pool.take().map_or_else(|| self.fresh(), Ok)
     }
 
     fn fresh(&self) -> Result<Instance, StrategyFault> {
-        let started = Instance::start(&self.blueprint);
+        let started = Instance::start(&self.blueprint, self.shared.clone());
         let mut instance = started.map_err(|error| error.into_fault(self.blueprint.fuel()))?;
         match instance.configure(&self.roster, &self.options)? {
             Ok(()) => Ok(instance),
@@ -102,16 +208,20 @@ impl Strategy {
         }
     }
 
-    /// The first instance, step by step, so that each way to fail has its own message.
+    /// The first instance, step by step, so that each way to fail has its own message. One with a state of its own is proven
+    /// over an empty one, and is not asked again: no request was made, so nothing is to be noted of it.
     fn prove(&self) -> Result<(), LoadStrategyError> {
         let at_start = |fault| LoadStrategyError::FailsAtStart { fault };
-        let mut instance = Instance::start(&self.blueprint).map_err(|error| match error {
+        let has_state = self.blueprint.powers().has(Power::State);
+        let shared = if has_state { Shared::scratch(&self.name) } else { self.shared.clone() };
+        let mut instance = Instance::start(&self.blueprint, shared).map_err(|error| match error {
             StartError::Fault(fault) => at_start(fault),
             StartError::WrongType(error) => wrong_type(&error),
         })?;
         let configured = instance.configure(&self.roster, &self.options);
         configured.map_err(at_start)?.map_err(|message| LoadStrategyError::refused(&message))?;
-        match instance.next(&first_question(self.roster.len())) {
+        match instance.next(&first_question(self.roster.len()), None) {
+            Ok(_) if has_state => {}
             Ok(_) => self.pool.give_back(instance),
             // It may do without on other questions, and where it never does, declared order decides: a missing grant keeps
             // no service from starting.
@@ -132,40 +242,13 @@ impl Strategy {
 
 impl fmt::Debug for Strategy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Strategy").field("name", &self.name).field("digest", &self.digest).finish_non_exhaustive()
+        f.debug_struct("Strategy").field("name", &self.name).field("digest", &self.digest()).finish_non_exhaustive()
     }
 }
 
 /// The question a strategy is proven with: everything is ready, nothing was tried, and it is 1970.
 fn first_question(targets: usize) -> Ask {
-    let ready = State {
-        standing: Standing::Ready,
-        estimated_cost: None,
-        in_flight: 0,
-        consecutive_failures: 0,
-        success_rate: 1.0,
-        first_token_ms: None,
-        quota_left: None,
-    };
-    Ask {
-        sequence: 0,
-        entropy: 0,
-        now_ms: 0,
-        input_tokens: 100,
-        max_output_tokens: 100,
-        streaming: false,
-        labels: Arc::new([]),
-        states: vec![ready; targets],
-        attempts: Vec::new(),
-        in_flight: Vec::new(),
-        preferred: None,
-        emergency: false,
-        attempts_left: 3,
-        retries_left: 3,
-        elapsed_ms: 0,
-        remaining_ms: Some(60_000),
-        note: Vec::new(),
-    }
+    Ask::first(vec![State::unknown(Standing::Ready); targets])
 }
 
 #[cfg(test)]
@@ -238,7 +321,7 @@ mod tests {
 
         let mut instances: Vec<Instance> = (0..1_000).map(|_| strategy.fresh().unwrap()).collect();
 
-        let answers = instances.iter_mut().map(|instance| instance.next(&ask_of(&[Standing::Ready])));
+        let answers = instances.iter_mut().map(|instance| instance.next(&ask_of(&[Standing::Ready]), None));
         assert!(answers.into_iter().all(|answer| answer.is_ok()));
     }
 

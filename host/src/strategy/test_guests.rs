@@ -4,7 +4,6 @@
 //! address of a decision. There is one at 1024 that says "the first target, now"; its fields: the verdict's case at 0, `target`
 //! at 4, `after-ms` at 8, the reason's case, address and length at 28, 32 and 36, the note's address and length at 40 and 44.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use wit_component::{ComponentEncoder, StringEncoding};
@@ -137,32 +136,6 @@ pub(super) fn roster(targets: usize) -> Vec<RosterTarget> {
 
 /// A question about targets of those standings, with a minute left.
 pub(super) fn ask_of(standings: &[Standing]) -> Ask {
-    let state = |&standing| State {
-        standing,
-        estimated_cost: None,
-        in_flight: 0,
-        consecutive_failures: 0,
-        success_rate: 1.0,
-        first_token_ms: None,
-        quota_left: None,
-    };
-    Ask {
-        sequence: 0,
-        entropy: 7,
-        now_ms: 1_800_000_000_123,
-        input_tokens: 100,
-        max_output_tokens: 100,
-        streaming: false,
-        labels: Arc::new([]),
-        states: standings.iter().map(state).collect(),
-        attempts: Vec::new(),
-        in_flight: Vec::new(),
-        preferred: None,
-        emergency: false,
-        attempts_left: 4,
-        retries_left: 4,
-        elapsed_ms: 0,
-        remaining_ms: Some(60_000),
-        note: Vec::new(),
-    }
+    let states = standings.iter().map(|&standing| State::unknown(standing));
+    Ask { entropy: 7, now_ms: 1_800_000_000_123, attempts_left: 4, retries_left: 4, ..Ask::first(states.collect()) }
 }

@@ -5,16 +5,14 @@
 //! its clock and randomness would still have to be replaced: a decision must depend on nothing but its question. What is
 //! left once those two are ours is a few functions that have nothing to tell, so they are here.
 
+use wasmtime::StoreContextMut;
 use wasmtime::component::{Component, Linker, LinkerInstance};
-use wasmtime::{AsContextMut, StoreContextMut};
 
 use super::beside::Beside;
+use super::toll::charge;
 
 /// Most random bytes of one call.
 const RANDOM_BYTES: u64 = 64 << 10;
-
-/// Fuel for one call out of the guest, so that endless calls end as soon as endless loops do.
-const CALL_FUEL: u64 = 200;
 
 /// Answers a component's imports: of WASI 0.2 what the grant covers, anything else with traps.
 pub(super) fn link(linker: &mut Linker<Beside>, component: &Component, granted: bool) -> wasmtime::Result<()> {
@@ -55,10 +53,11 @@ fn grant_random(mut instance: LinkerInstance<'_, Beside>, number: &str, bytes: &
     })?;
     instance.func_wrap(bytes, |mut store: StoreContextMut<'_, Beside>, (length,): (u64,)| {
         wasmtime::ensure!(length <= RANDOM_BYTES, "asked for {length} random bytes, and may have {RANDOM_BYTES}");
+        let length = usize::try_from(length)?;
         charge(&mut store, length)?;
         let world = &mut store.data_mut().world;
         let bytes = std::iter::repeat_with(|| world.random().to_le_bytes()).flatten();
-        Ok((bytes.take(usize::try_from(length)?).collect::<Vec<u8>>(),))
+        Ok((bytes.take(length).collect::<Vec<u8>>(),))
     })
 }
 
@@ -102,11 +101,4 @@ fn grant_environment(mut instance: LinkerInstance<'_, Beside>) -> wasmtime::Resu
 struct Datetime {
     seconds: u64,
     nanoseconds: u32,
-}
-
-/// Takes the fuel of a call out of the guest, and one unit for each byte that is made for it.
-fn charge(store: &mut impl AsContextMut<Data = Beside>, bytes: u64) -> wasmtime::Result<()> {
-    let mut store = store.as_context_mut();
-    let left = store.get_fuel()?.checked_sub(CALL_FUEL.saturating_add(bytes)).ok_or(wasmtime::Trap::OutOfFuel)?;
-    store.set_fuel(left)
 }

@@ -1,6 +1,6 @@
 //! What a guest may know of the world outside its question: nothing that is not in the question.
 
-use crate::types::Ask;
+use crate::types::{Ask, Observation};
 
 /// What a guest may know of the world outside: what is in the question. Before the first question, nothing.
 #[derive(Debug, Clone, Copy, Default)]
@@ -13,6 +13,11 @@ impl QuestionWorld {
     /// The world of a question.
     pub(super) fn of(ask: &Ask) -> Self {
         Self { now_ms: ask.now_ms, randomness: ask.entropy }
+    }
+
+    /// The world of an outcome.
+    pub(super) fn of_outcome(outcome: &Observation) -> Self {
+        Self { now_ms: outcome.now_ms, randomness: outcome.entropy }
     }
 
     /// The next number of a sequence that the question's entropy begins (SplitMix64: every seed gives a full period).

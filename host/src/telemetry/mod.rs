@@ -16,7 +16,7 @@ mod otlp;
 mod test_records;
 
 #[cfg(feature = "gateway")]
-pub use metrics::Metrics;
+pub use metrics::{Metrics, ShadowCount};
 #[cfg(feature = "otel")]
 pub use otlp::Otlp;
 pub use request_log::RequestLog;

@@ -17,6 +17,10 @@ pub enum AlertKind {
     Budget,
     /// The ledger of what is spent cannot be written, or is damaged: nothing may be spent that a budget limits.
     LedgerUnavailable,
+    /// The store that instances share does not answer: each goes by its own part of what they share.
+    SharedStoreLost,
+    /// The store that instances share answers again.
+    SharedStoreBack,
     /// A provider has rejected a key, which is not used any more.
     KeyRejected,
     /// A provider does not know a model, which is not asked any more.
@@ -36,6 +40,8 @@ impl AlertKind {
             Self::Recovered => "recovered",
             Self::Budget => "budget",
             Self::LedgerUnavailable => "ledger-unavailable",
+            Self::SharedStoreLost => "shared-store-lost",
+            Self::SharedStoreBack => "shared-store-back",
             Self::KeyRejected => "key-rejected",
             Self::ModelUnknown => "model-unknown",
             Self::StrategyQuarantined => "strategy-quarantined",

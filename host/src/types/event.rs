@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::as_json::{millis, standing};
-use super::{CandidateRecord, Failure, Standing, TargetName, Usage};
+use super::{CandidateRecord, Failure, Standing, StateRead, TargetName, Usage};
 
 /// One step of a request's way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,6 +21,10 @@ pub enum Event {
         /// The strategy's own reason.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        /// What the strategy read of its state, where it was granted one and read any: beside the question, what the decision
+        /// depends on.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        state: Option<StateRead>,
     },
     /// The strategy trapped, ran out of fuel or answered nonsense; declared order decided instead.
     StrategyFault {

@@ -14,33 +14,33 @@ use super::Usage;
 pub struct NanoUsd(u64);
 
 /// What a model costs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Price {
     /// What requests cost, but for those that are long enough for another rate.
     #[serde(flatten)]
     pub rates: Rates,
     /// What long requests cost, where that is another price.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub long_input: Option<LongInput>,
 }
 
 /// What tokens cost by their kind, in nano-dollars for 1,000,000 of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rates {
     /// Input tokens.
     pub input_per_mtok: NanoUsd,
     /// Output tokens, the reasoning ones among them.
     pub output_per_mtok: NanoUsd,
     /// Input tokens that are read from the provider's prompt cache; `None` is as any other input.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_read_per_mtok: Option<NanoUsd>,
     /// Input tokens that are written to it; `None` is as any other input.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cache_write_per_mtok: Option<NanoUsd>,
 }
 
 /// The rates of a request whose input is long: they hold for all its tokens, not only for those above the threshold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LongInput {
     /// The longest input, in tokens, to which the usual rates still apply.
     pub above_tokens: u64,

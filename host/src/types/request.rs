@@ -296,6 +296,12 @@ impl ChatRequest {
         }
     }
 
+    /// How many answers are wanted, where the request says.
+    #[must_use]
+    pub fn answers(&self) -> Option<u32> {
+        self.number("n")
+    }
+
     fn number(&self, field: &str) -> Option<u32> {
         serde_json::from_str(self.fields.get(field)?.get()).ok()
     }

@@ -59,7 +59,7 @@ impl<'de> Deserialize<'de> for TargetName {
 }
 
 /// What a strategy is told of a target once, when it is configured.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RosterTarget {
     /// Which provider and model.
     pub name: TargetName,

@@ -56,6 +56,14 @@ impl Appetite {
     }
 }
 
+impl Appetite {
+    /// How much is welcome of a store that several ledgers share, for somebody who needs at least so much: room for this portion to
+    /// double.
+    pub(super) fn welcome(&self, need: i64) -> i64 {
+        self.size.max(need).max(1).saturating_mul(4)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

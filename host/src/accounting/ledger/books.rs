@@ -1,48 +1,49 @@
 //! The ledger's file as one process writes it: every change is one transaction, and on disk when it returns.
 
-use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 
+use super::change::{Books, Change, Known, charge_lost, days_around};
+use super::clerk::INSPECT;
+use super::commons::{Commons, IDLE, Trouble};
 use super::entry::{BEGINNING, COLUMNS, Entry, Hash, Place};
-use super::error::{Damage, Fault, LedgerError};
+use super::error::{Fault, LedgerError};
 use super::head::Head;
 use super::instance::Instance;
 use super::lease::Lease;
 use super::schema;
+use super::standing::{Claim, Report, Standing};
 use crate::accounting::database::make_folder;
-use crate::accounting::{Account, Scope, Window, day_of};
+use crate::accounting::{Account, Scope, Window};
+use crate::clock::Clock;
+use crate::config::SharedAddress;
 
 /// The file, open for writing.
-pub(super) struct Books {
+pub(super) struct FileBooks {
     connection: Connection,
     pub(super) path: PathBuf,
     pub(super) instance: Instance,
     head: Head,
     known: Known,
-}
-
-/// The accounts there are, by what they are of. They are opened and never closed.
-#[derive(Default)]
-struct Known {
-    ids: HashMap<Account, i64>,
-    /// The latest of them.
-    last: i64,
-    has_labels: bool,
+    /// The store that lends to this ledger and others, where one does.
+    commons: Option<Commons>,
 }
 
 /// One change of the file.
-pub(super) struct Change<'c> {
+pub(super) struct FileChange<'c> {
     pub(super) transaction: Transaction<'c>,
     known: &'c mut Known,
+    commons: Option<&'c mut Commons>,
     pub(super) instance: i64,
     /// The latest entry.
     latest: Place,
     has_entered: bool,
 }
 
-impl Books {
+impl FileBooks {
     /// Opens the file at a path, or makes it, and takes a place among those that write it.
     pub(super) fn open(path: &Path) -> Result<Self, LedgerError> {
         make_folder(path).map_err(|source| LedgerError::File { path: path.to_owned(), source })?;
@@ -50,16 +51,28 @@ impl Books {
         let head = Head::open(path)?;
         head.check(&connection, path)?;
         let instance = Instance::enter(&mut connection, path)?;
-        Ok(Self { connection, path: path.to_owned(), instance, head, known: Known::default() })
+        Ok(Self { connection, path: path.to_owned(), instance, head, known: Known::default(), commons: None })
     }
+}
 
-    /// Makes a change, all of it or nothing.
-    pub(super) fn change<T>(&mut self, work: impl FnOnce(&mut Change<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
+impl FileBooks {
+    /// Has its money lent from now on by a store that lends to others, too.
+    pub(super) fn share(&mut self, address: &SharedAddress, clock: &Arc<dyn Clock>) -> Result<(), Trouble> {
+        self.commons = Some(self.change(|change| Commons::open(address, change, clock)).map_err(Trouble::Ledger)??);
+        Ok(())
+    }
+}
+
+impl Books for FileBooks {
+    type Change<'c> = FileChange<'c>;
+
+    fn change<T>(&mut self, work: impl FnOnce(&mut FileChange<'_>) -> Result<T, Fault>) -> Result<T, Fault> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let latest = latest(&transaction)?;
-        self.known.learn(&transaction)?;
+        learn(&mut self.known, &transaction)?;
         let instance = self.instance.id;
-        let mut change = Change { transaction, known: &mut self.known, instance, latest, has_entered: false };
+        let (known, commons) = (&mut self.known, self.commons.as_mut());
+        let mut change = FileChange { transaction, known, commons, instance, latest, has_entered: false };
         let made = work(&mut change);
         let (committed, entered) = change.commit(made);
         match &committed {
@@ -70,28 +83,60 @@ impl Books {
         committed
     }
 
-    /// A number that changes when another process has changed the file.
-    pub(super) fn version(&self) -> i64 {
-        self.connection.pragma_query_value(None, "data_version", |row| row.get(0)).unwrap_or(0)
+    /// SQLite tells at once.
+    fn was_made(&mut self) -> Result<bool, Fault> {
+        Ok(false)
     }
 
-    /// Accounts that another process waits for.
-    pub(super) fn wanted(&self) -> rusqlite::Result<Vec<Account>> {
+    fn version(&mut self) -> Result<i64, Fault> {
+        Ok(self.connection.pragma_query_value(None, "data_version", |row| row.get(0)).unwrap_or(0))
+    }
+
+    fn wanted(&mut self) -> Result<Vec<Account>, Fault> {
         let query = "SELECT DISTINCT scope, window, period FROM wants JOIN accounts ON accounts.id = wants.account \
             WHERE wants.instance <> ?1";
         let mut query = self.connection.prepare_cached(query)?;
         let rows = query.query_map([self.instance.id], |row| account(row, 0))?;
-        Ok(rows.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().flatten().collect())
+        let here: Vec<Account> = rows.collect::<rusqlite::Result<Vec<_>>>()?.into_iter().flatten().collect();
+        Ok(self.commons.iter().flat_map(Commons::wanted).chain(here).collect())
     }
 
-    /// Leaves: nothing of this process is under way any more. What it still holds is looked into by the next one.
-    pub(super) fn leave(self) {
+    fn rhythm(&self) -> Duration {
+        if self.commons.is_some() { IDLE } else { INSPECT }
+    }
+
+    fn is_report_due(&self, is_busy: bool) -> bool {
+        self.commons.as_ref().is_some_and(|commons| commons.is_due(is_busy))
+    }
+
+    fn report(&mut self) -> Result<Report, Fault> {
+        // On the disk first: the store may lend to others what it is told of.
+        self.change(|change| change.with_commons(|commons, change| commons.give_up(change)).unwrap_or(Ok(())))?;
+        let report = |change: &mut FileChange<'_>| change.with_commons(|commons, change| commons.report(change));
+        self.change(|change| report(change).unwrap_or(Ok(Report::Silent)))
+    }
+
+    fn bury_the_dead(&mut self, at: i64) -> Result<(), Fault> {
+        let path = self.path.clone();
+        self.change(|change| {
+            let dead = Instance::dead(&change.transaction, &path)?;
+            change.resolve_dead(&dead, at)?;
+            // Within the change: once it is made their numbers are free, and whoever enters then may lock the same files.
+            dead.iter().for_each(|instance| Instance::bury(&path, *instance));
+            Ok(())
+        })
+    }
+
+    fn leave(self) {
         self.instance.leave(&self.connection);
     }
 
-    /// Lets the file grow no further, as on a disk that is full, or lets it grow again.
+    fn error(&self, fault: Fault) -> LedgerError {
+        LedgerError::of_fault(&self.path, fault)
+    }
+
     #[cfg(test)]
-    pub(super) fn set_disk(&self, disk: super::tests::Disk) {
+    fn set_disk(&self, disk: super::tests::Disk) {
         let pages: i64 = self.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
         let most = match disk {
             super::tests::Disk::Full => pages,
@@ -101,7 +146,7 @@ impl Books {
     }
 }
 
-impl Change<'_> {
+impl FileChange<'_> {
     /// Ends it: on disk, with the latest entry where there is a new one, or undone.
     fn commit<T>(self, made: Result<T, Fault>) -> (Result<T, Fault>, Option<Place>) {
         let Self { transaction, latest, has_entered, .. } = self;
@@ -109,8 +154,34 @@ impl Change<'_> {
         (committed, has_entered.then_some(latest))
     }
 
-    /// Appends an entry. Which accounts it counts in is another question.
-    pub(super) fn append(&mut self, entry: &Entry<'_>) -> Result<(), Fault> {
+    /// Lets the store that lends to this ledger look at the change, where there is one.
+    fn with_commons<T>(&mut self, work: impl FnOnce(&mut Commons, &mut Self) -> T) -> Option<T> {
+        let commons = self.commons.take()?;
+        let done = work(commons, self);
+        self.commons = Some(commons);
+        Some(done)
+    }
+
+    /// Charges what processes that have died were lent, and forgets them.
+    pub(super) fn resolve_dead(&mut self, dead: &[i64], at: i64) -> Result<(), Fault> {
+        for instance in dead {
+            let charges = Lease::outstanding(&self.transaction, *instance)?;
+            charge_lost(self, *instance, &charges, at)?;
+            for table in ["leases", "wants"] {
+                self.transaction.execute(&format!("DELETE FROM {table} WHERE instance = ?1"), [*instance])?;
+            }
+            self.transaction.execute("DELETE FROM instances WHERE id = ?1", [*instance])?;
+        }
+        Ok(())
+    }
+}
+
+impl Change for FileChange<'_> {
+    fn instance(&self) -> i64 {
+        self.instance
+    }
+
+    fn append(&mut self, entry: &Entry<'_>) -> Result<(), Fault> {
         let seq = self.latest.seq + 1;
         let place = Place { seq, hash: entry.digest(seq, &self.latest.hash) };
         entry.insert(&self.transaction, &place)?;
@@ -119,21 +190,15 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// The numbers of the accounts there are that an entry belongs to.
-    pub(super) fn accounts_of(&self, entry: &Entry<'_>, mut tell: impl FnMut(i64)) {
-        entry.accounts(self.known.has_labels, |account| {
-            if let Some(id) = self.known.ids.get(&account) {
-                tell(*id);
-            }
-        });
+    fn known(&self) -> &Known {
+        self.known
     }
 
-    /// The number of an account. A new one begins with what was spent of it before.
-    pub(super) fn account(&mut self, account: &Account) -> Result<i64, Fault> {
-        if let Some(id) = self.known.ids.get(account) {
-            return Ok(*id);
+    fn account(&mut self, account: &Account) -> Result<i64, Fault> {
+        if let Some(id) = self.known.id(account) {
+            return Ok(id);
         }
-        let spent = sum_of(&self.transaction, account)?;
+        let spent = sum_of(&self.transaction, account, i64::MAX)?;
         let insert = "INSERT INTO accounts (scope, window, period, spent) VALUES (?1, ?2, ?3, ?4)";
         let (scope, window) = (account.scope.to_string(), account.window.name());
         self.transaction.prepare_cached(insert)?.execute((scope, window, account.period, spent))?;
@@ -142,44 +207,41 @@ impl Change<'_> {
         Ok(id)
     }
 
-    /// Adds to what was spent of an account.
-    pub(super) fn spend(&self, account: i64, amount: i64) -> Result<(), Fault> {
+    /// The processes of one machine go by one clock, and each goes only forward.
+    fn is_lendable(&mut self, _: &Account) -> Result<bool, Fault> {
+        Ok(true)
+    }
+
+    fn standing(&mut self, id: i64, account: &Account, claim: &Claim) -> Result<Standing, Fault> {
+        let shared = self.with_commons(|commons, change| commons.standing(change, id, account, claim));
+        shared.unwrap_or_else(|| Ok(Standing::alone(claim)))
+    }
+
+    fn spent(&mut self, account: i64) -> Result<i64, Fault> {
+        let query = "SELECT spent FROM accounts WHERE id = ?1";
+        Ok(self.transaction.prepare_cached(query)?.query_row([account], |row| row.get(0))?)
+    }
+
+    fn spend(&mut self, account: i64, amount: i64) -> Result<(), Fault> {
         let update = "UPDATE accounts SET spent = CASE WHEN spent > 9223372036854775807 - ?2 \
             THEN 9223372036854775807 ELSE spent + ?2 END WHERE id = ?1";
         self.transaction.prepare_cached(update)?.execute((account, amount))?;
         Ok(())
     }
 
-    /// What was spent of an account.
-    pub(super) fn spent(&self, account: i64) -> Result<i64, Fault> {
-        let query = "SELECT spent FROM accounts WHERE id = ?1";
-        Ok(self.transaction.prepare_cached(query)?.query_row([account], |row| row.get(0))?)
-    }
-
-    /// What everybody was lent of an account.
-    pub(super) fn leases(&self, account: i64) -> Result<Vec<Lease>, Fault> {
+    fn leases(&mut self, account: i64) -> Result<Vec<Lease>, Fault> {
         Lease::of_account(&self.transaction, account)
     }
 
-    /// What this process was lent of an account.
-    pub(super) fn lease(&self, account: i64) -> Result<Lease, Fault> {
+    fn lease(&mut self, account: i64) -> Result<Lease, Fault> {
         Lease::find(&self.transaction, self.instance, account)
     }
 
-    /// Waits for nothing any more.
-    pub(super) fn want_nothing(&self) -> Result<(), Fault> {
-        self.transaction.prepare_cached("DELETE FROM wants WHERE instance = ?1")?.execute([self.instance])?;
-        Ok(())
+    fn write_lease(&mut self, lease: Lease) -> Result<(), Fault> {
+        lease.write(&self.transaction)
     }
 
-    /// Writes something that changes nothing: an empty change would prove nothing of the disk.
-    pub(super) fn touch(&self) -> Result<(), Fault> {
-        self.transaction.prepare_cached("UPDATE instances SET id = id WHERE id = ?1")?.execute([self.instance])?;
-        Ok(())
-    }
-
-    /// Waits for an account, or no longer.
-    pub(super) fn want(&self, account: i64, is_wanted: bool) -> Result<(), Fault> {
+    fn want(&mut self, account: i64, is_wanted: bool) -> Result<(), Fault> {
         let statement = match is_wanted {
             true => "INSERT OR IGNORE INTO wants (account, instance) VALUES (?1, ?2)",
             false => "DELETE FROM wants WHERE account = ?1 AND instance = ?2",
@@ -188,71 +250,40 @@ impl Change<'_> {
         Ok(())
     }
 
-    /// Charges everything that processes which have died were lent, since nobody knows what they spent of it.
-    pub(super) fn resolve_dead(&mut self, dead: &[i64], at: i64) -> Result<(), Fault> {
-        for instance in dead {
-            let charges = Lease::outstanding(&self.transaction, *instance)?;
-            let kept: BTreeMap<i64, i64> = charges.iter().map(|(account, amount)| (*account, *amount)).collect();
-            for (account, amount) in &charges {
-                self.spend(*account, *amount)?;
-            }
-            if !kept.is_empty() {
-                self.enter_lost(*instance, &kept, at)?;
-            }
-            for table in ["leases", "wants"] {
-                self.transaction.execute(&format!("DELETE FROM {table} WHERE instance = ?1"), [*instance])?;
-            }
-            self.transaction.execute("DELETE FROM instances WHERE id = ?1", [*instance])?;
-        }
+    fn want_nothing(&mut self) -> Result<(), Fault> {
+        self.transaction.prepare_cached("DELETE FROM wants WHERE instance = ?1")?.execute([self.instance])?;
         Ok(())
     }
 
-    fn enter_lost(&mut self, instance: i64, charges: &BTreeMap<i64, i64>, at: i64) -> Result<(), Fault> {
-        let named: HashMap<i64, &Account> = self.known.ids.iter().map(|(account, id)| (*id, account)).collect();
-        // What can have been spent in all: no more than was lent of any budget that everything counts in.
-        let of_all = |window| {
-            let of_window = charges.iter().filter(|(id, _)| {
-                named.get(id).is_some_and(|account| account.scope == Scope::Everything && account.window == window)
-            });
-            of_window.map(|(_, amount)| *amount).reduce(i64::saturating_add)
-        };
-        let cost = of_all(Window::Day).into_iter().chain(of_all(Window::Month)).min();
-        let cost = cost.or_else(|| charges.values().copied().max()).unwrap_or(0);
-        let text = serde_json::to_string(charges).map_err(|error| Damage::Unreadable(error.to_string()))?;
-        let day = jiff::Timestamp::from_millisecond(at).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-        let day = day_of(day.to_zoned(jiff::tz::TimeZone::UTC).date());
-        let counts = [0, 0, 0, 0, 0, 0, cost];
-        let entry =
-            Entry { at, kind: super::entry::LOST, instance, day, counts, charges: Some(&text), ..Entry::default() };
-        tracing::warn!(
-            instance,
-            cost_usd = super::entry::money(cost).decimal(),
-            "a process has died: what it was lent is charged, since nobody knows what it spent"
-        );
-        self.append(&entry)
+    fn is_wanted(&mut self, account: i64) -> Result<bool, Fault> {
+        let query = "SELECT 1 FROM wants WHERE account = ?1 AND instance <> ?2 LIMIT 1";
+        let found =
+            self.transaction.prepare_cached(query)?.query_row((account, self.instance), |_| Ok(())).optional()?;
+        Ok(found.is_some())
+    }
+
+    fn instances(&mut self) -> Result<i64, Fault> {
+        Ok(self.transaction.prepare_cached("SELECT count(*) FROM instances")?.query_row((), |row| row.get(0))?)
+    }
+
+    fn touch(&mut self) -> Result<(), Fault> {
+        self.transaction.prepare_cached("UPDATE instances SET id = id WHERE id = ?1")?.execute([self.instance])?;
+        Ok(())
     }
 }
 
-impl Known {
-    /// Learns of accounts that were opened since.
-    fn learn(&mut self, connection: &Connection) -> rusqlite::Result<()> {
-        let query = "SELECT id, scope, window, period FROM accounts WHERE id > ?1 ORDER BY id";
-        let mut query = connection.prepare_cached(query)?;
-        let mut rows = query.query([self.last])?;
-        while let Some(row) = rows.next()? {
-            let id = row.get(0)?;
-            if let Some(account) = account(row, 1)? {
-                self.add(id, account);
-            }
+/// Learns of accounts that were opened since.
+fn learn(known: &mut Known, connection: &Connection) -> rusqlite::Result<()> {
+    let query = "SELECT id, scope, window, period FROM accounts WHERE id > ?1 ORDER BY id";
+    let mut query = connection.prepare_cached(query)?;
+    let mut rows = query.query([known.last])?;
+    while let Some(row) = rows.next()? {
+        let id = row.get(0)?;
+        if let Some(account) = account(row, 1)? {
+            known.add(id, account);
         }
-        Ok(())
     }
-
-    fn add(&mut self, id: i64, account: Account) {
-        self.has_labels |= matches!(account.scope, Scope::Label(_));
-        self.last = self.last.max(id);
-        self.ids.insert(account, id);
-    }
+    Ok(())
 }
 
 /// Reads scope, window and period; `None` where a later version has others.
@@ -271,20 +302,13 @@ pub(super) fn latest(connection: &Connection) -> rusqlite::Result<Place> {
     Ok(latest.unwrap_or(Place { seq: 0, hash: BEGINNING }))
 }
 
-/// What the entries say was spent of an account, but for what dead processes were charged.
-fn sum_of(connection: &Connection, account: &Account) -> rusqlite::Result<i64> {
-    // A month and a day on either side takes in every day of it, in any calendar.
-    let (first, last) = match account.window {
-        Window::Day => (account.period, account.period),
-        Window::Month => {
-            let first = (account.period - 1_970 * 12).saturating_mul(30);
-            let slack = (account.period - 1_970 * 12).abs() / 2 + 62;
-            (first.saturating_sub(slack), first.saturating_add(slack))
-        }
-    };
-    let query = format!("SELECT {COLUMNS} FROM entries WHERE day BETWEEN ?1 AND ?2 AND charges IS NULL");
-    let mut query = connection.prepare(&query)?;
-    let mut rows = query.query([first, last])?;
+/// What the entries up to one of them say was spent of an account, but for what dead processes were charged.
+pub(super) fn sum_of(connection: &Connection, account: &Account, until: i64) -> rusqlite::Result<i64> {
+    let (first, last) = days_around(account);
+    // The days are looked up, and not the numbers: most entries of a long ledger are older.
+    let of_days = "day BETWEEN ?1 AND ?2 AND charges IS NULL AND +seq <= ?3";
+    let mut query = connection.prepare(&format!("SELECT {COLUMNS} FROM entries WHERE {of_days}"))?;
+    let mut rows = query.query((first, last, until))?;
     let mut sum = 0i64;
     while let Some(row) = rows.next()? {
         let (_, entry) = Entry::read(row)?;

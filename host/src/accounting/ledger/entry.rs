@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use rusqlite::{Row, Transaction};
 use sha2::{Digest, Sha256};
 
+use super::change::utc_day;
 use crate::accounting::{Account, Posting, PostingKind, Scope, Window, month_of_day};
 use crate::types::NanoUsd;
 
@@ -43,10 +44,15 @@ pub(super) struct Entry<'a> {
 /// The kind of an entry for what a dead process was lent.
 pub(super) const LOST: &str = "lost";
 
+/// The kind of an entry that takes back what a process was charged that was only taken for dead.
+#[cfg(feature = "postgres")]
+pub(super) const RETURNED: &str = "returned";
+
 /// The kind of an entry from which on costs are counted anew.
-pub(super) const RESET: &str = "reset";
+const RESET: &str = "reset";
 
 /// Where an entry stands, and what its digest is.
+#[derive(Debug, Clone)]
 pub(super) struct Place {
     pub(super) seq: i64,
     pub(super) hash: Hash,
@@ -79,6 +85,11 @@ impl<'a> Entry<'a> {
             counts,
             charges: None,
         }
+    }
+
+    /// The mark from which on costs are counted anew, at one provider or at all of them.
+    pub(super) fn reset(provider: Option<&'a str>, at: i64) -> Self {
+        Self { at, kind: RESET, day: utc_day(at), provider: provider.unwrap_or_default(), ..Self::default() }
     }
 
     /// Reads a row of [`COLUMNS`].

@@ -6,7 +6,12 @@ use std::path::{Path, PathBuf};
 use rusqlite::ErrorCode;
 use thiserror::Error;
 
+#[cfg(feature = "postgres")]
+use super::postgres::PostgresFault;
 use crate::accounting::database::{OpenFault, mend};
+#[cfg(feature = "postgres")]
+use crate::config::LedgerAddress;
+use crate::shared::SharedError;
 
 /// What to do with a file that is damaged.
 const DAMAGED: &str = "; put a sound copy in its place, or move it away to begin a new one";
@@ -59,6 +64,29 @@ pub enum LedgerError {
         mend: &'static str,
         /// SQLite's own words.
         source: rusqlite::Error,
+    },
+    /// The store that budgets are shared through cannot be used.
+    #[error("{0}")]
+    Shared(SharedError),
+    /// PostgreSQL refuses, or cannot be reached.
+    #[cfg(feature = "postgres")]
+    #[error("the ledger at {ledger} cannot be used: {source}")]
+    Postgres {
+        /// Its address, without the password.
+        ledger: String,
+        /// What it says.
+        source: PostgresFault,
+    },
+    /// This program was built without it.
+    #[error("this program was built without PostgreSQL, where store.ledger is: build it with the feature `postgres`")]
+    NoPostgres,
+    /// The one in PostgreSQL does not add up.
+    #[error("the ledger at {ledger} is damaged: {damage}; restore a sound copy of its database, or begin a new one")]
+    DatabaseDamaged {
+        /// Its address, without the password.
+        ledger: String,
+        /// Where.
+        damage: Damage,
     },
     /// It does not add up.
     #[error("the ledger {} is damaged: {damage}; put a sound copy in its place, or move it away to begin a new one", .path.display())]
@@ -133,6 +161,27 @@ impl LedgerError {
         match fault {
             Fault::Sqlite(source) => Self::of(path, source),
             Fault::Damage(damage) => Self::Damaged { path: path.to_owned(), damage },
+            #[cfg(feature = "postgres")]
+            Fault::Postgres(source) => Self::Postgres { ledger: path.display().to_string(), source },
+        }
+    }
+
+    /// What is wrong with one in PostgreSQL.
+    #[cfg(feature = "postgres")]
+    pub(super) fn of_shared(address: &LedgerAddress, fault: Fault) -> Self {
+        let ledger = address.to_string();
+        match fault {
+            Fault::Postgres(source) => Self::Postgres { ledger, source },
+            Fault::Damage(damage) => Self::DatabaseDamaged { ledger, damage },
+            Fault::Sqlite(source) => Self::of(Path::new(&ledger), source),
+        }
+    }
+
+    /// Where it does not add up, if that is what is wrong.
+    pub(super) fn damage(self) -> Result<Damage, Self> {
+        match self {
+            Self::Damaged { damage, .. } | Self::DatabaseDamaged { damage, .. } => Ok(damage),
+            other => Err(other),
         }
     }
 }
@@ -141,6 +190,8 @@ impl LedgerError {
 #[derive(Debug)]
 pub(super) enum Fault {
     Sqlite(rusqlite::Error),
+    #[cfg(feature = "postgres")]
+    Postgres(PostgresFault),
     Damage(Damage),
 }
 
@@ -153,7 +204,33 @@ impl Fault {
                 error.sqlite_error_code(),
                 Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
             ),
+            #[cfg(feature = "postgres")]
+            Self::Postgres(fault) => fault.may_pass(),
             Self::Damage(_) => false,
+        }
+    }
+
+    /// Whether it cannot be reached, or is too busy.
+    #[cfg(feature = "postgres")]
+    pub(super) fn is_away(&self) -> bool {
+        matches!(self, Self::Postgres(fault) if fault.is_away())
+    }
+
+    /// Whether whoever keeps the ledger has it noted what was lent, so that it may be spent all the same.
+    pub(super) fn spares_what_is_lent(&self) -> bool {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(fault) => fault.may_pass(),
+            Self::Sqlite(_) | Self::Damage(_) => false,
+        }
+    }
+
+    /// Whether nobody knows if the change was made.
+    pub(super) fn is_doubtful(&self) -> bool {
+        match self {
+            #[cfg(feature = "postgres")]
+            Self::Postgres(fault) => fault.is_doubtful(),
+            Self::Sqlite(_) | Self::Damage(_) => false,
         }
     }
 }
@@ -161,6 +238,13 @@ impl Fault {
 impl From<rusqlite::Error> for Fault {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
+    }
+}
+
+#[cfg(feature = "postgres")]
+impl From<PostgresFault> for Fault {
+    fn from(fault: PostgresFault) -> Self {
+        Self::Postgres(fault)
     }
 }
 

@@ -1,5 +1,7 @@
 //! What a process was lent of an account, and has entered of it.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension, Row};
 use sha2::{Digest, Sha256};
 
@@ -37,7 +39,7 @@ impl Lease {
     }
 
     /// The accounts of which something is lent to a process and not entered, and how much.
-    pub(super) fn outstanding(connection: &Connection, instance: i64) -> Result<Vec<(i64, i64)>, Fault> {
+    pub(super) fn outstanding(connection: &Connection, instance: i64) -> Result<BTreeMap<i64, i64>, Fault> {
         let leases = Self::all(connection, &format!("SELECT {COLUMNS} FROM leases WHERE instance = ?1"), instance)?;
         let amounts = leases.into_iter().map(|lease| (lease.account, lease.outstanding_amount()));
         Ok(amounts.filter(|(_, amount)| *amount > 0).collect())
@@ -69,7 +71,7 @@ impl Lease {
         Ok(if mark == lease.mark() { Ok(lease) } else { Err(damage) })
     }
 
-    fn mark(&self) -> i64 {
+    pub(super) fn mark(&self) -> i64 {
         let mut digest = Sha256::new();
         for number in [self.instance, self.account, self.granted, self.consumed] {
             digest.update(number.to_le_bytes());

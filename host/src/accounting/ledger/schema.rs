@@ -25,7 +25,10 @@ const TABLES: &str = "
     CREATE TABLE entries (
         seq            INTEGER PRIMARY KEY,
         at             INTEGER NOT NULL,        -- milliseconds since 1970
-        kind           TEXT NOT NULL CHECK (kind IN ('exact', 'uncertain', 'overrun', 'lost', 'reset')),
+        -- Not a list to be in: SQLite builds a table of it for every entry.
+        kind           TEXT NOT NULL CHECK (
+            kind = 'exact' OR kind = 'uncertain' OR kind = 'overrun' OR kind = 'lost' OR kind = 'reset'
+        ),
         instance       INTEGER NOT NULL,        -- the process that entered it
         day            INTEGER NOT NULL,        -- it counts in this one: days since 1970 in the budgets' time zone
         request        BLOB CHECK (request IS NULL OR length(request) = 16),

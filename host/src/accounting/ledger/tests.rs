@@ -1,3 +1,5 @@
+mod long;
+
 use std::collections::HashMap;
 use std::fs;
 use std::path::PathBuf;
@@ -9,6 +11,7 @@ use rusqlite::Connection;
 use tempfile::TempDir;
 
 use super::batch::Batch;
+use super::change::Change;
 use super::*;
 use crate::accounting::{Account, Back, Lent, Need, PostingKind, Scope, Window, day_of};
 use crate::clock::SystemClock;
@@ -63,7 +66,7 @@ impl Hand {
 
 impl Holder for Hand {
     fn put(&self, lent: Lent) {
-        *self.refused.lock().unwrap() += u32::from(lent.refused_beyond.is_some());
+        *self.refused.lock().unwrap() += u32::from(lent.refused.is_some());
         *self.held().entry(Account::clone(&lent.account)).or_default() += lent.granted.nanos();
     }
 
@@ -85,12 +88,42 @@ impl Holder for Hand {
         self.held().values().any(|amount| *amount > 0)
     }
 
+    fn starve(&self, why: Arc<str>) {
+        self.shut(why);
+    }
+
     fn shut(&self, why: Arc<str>) {
         *self.shut.lock().unwrap() = Some(why);
     }
 
     fn reopen(&self) {
         *self.shut.lock().unwrap() = None;
+    }
+}
+
+impl Holder for SlowHand {
+    fn put(&self, lent: Lent) {
+        self.hand.put(lent);
+    }
+
+    fn give_back(&self, which: Back<'_>) -> Vec<Slice> {
+        self.hand.give_back(which)
+    }
+
+    fn holds_any(&self) -> bool {
+        self.hand.holds_any()
+    }
+
+    fn starve(&self, why: Arc<str>) {
+        self.hand.starve(why);
+    }
+
+    fn shut(&self, why: Arc<str>) {
+        self.hand.shut(why);
+    }
+
+    fn reopen(&self) {
+        self.hand.reopen();
     }
 }
 
@@ -127,8 +160,8 @@ impl Place {
         (ledger, hand)
     }
 
-    fn books(&self) -> Books {
-        Books::open(&self.ledger()).unwrap()
+    fn books(&self) -> FileBooks {
+        FileBooks::open(&self.ledger()).unwrap()
     }
 
     fn read(&self) -> LedgerReader {
@@ -191,6 +224,35 @@ fn die(place: &Place, lent: i64, entered: &[u64]) {
         .unwrap();
     // As when it is killed: its lock goes, and its place stays.
     drop(books);
+}
+
+/// A holder that takes its time to say what it had.
+struct SlowHand {
+    hand: Hand,
+    ledger: Arc<Ledger>,
+}
+
+impl Drop for SlowHand {
+    fn drop(&mut self) {
+        std::thread::sleep(Duration::from_millis(50));
+        self.ledger.take_back(self.hand.give_back(Back::All));
+    }
+}
+
+#[test]
+fn takes_back_what_a_holder_had_that_is_being_dropped_while_it_closes() {
+    let place = Place::new();
+    let ledger = Arc::new(Ledger::open(&place.store(), clock()).unwrap());
+    let slow = Arc::new(SlowHand { hand: Hand::default(), ledger: Arc::clone(&ledger) });
+    let holder: Weak<SlowHand> = Arc::downgrade(&slow);
+    ledger.attach(holder);
+    assert!(ask(&ledger, 500));
+
+    let dropping = std::thread::spawn(move || drop(slow));
+    ledger.close();
+    dropping.join().unwrap();
+
+    assert_eq!((place.balance("everything day"), place.count("leases"), place.count("instances")), (0, 0, 0));
 }
 
 #[test]
@@ -527,19 +589,24 @@ fn adds_costs_up_by_whatever_one_likes_and_anew_after_a_reset() {
     assert_eq!(place.audit(), Ok(()));
 }
 
-#[test]
-fn begins_an_account_with_what_was_spent_of_it_before() {
-    let place = Place::new();
-    let (ledger, _hand) = place.open();
-    (0..3).for_each(|_| ledger.post(Posting { held: Vec::new(), ..posting(40) }));
+/// What is asked of the month of a provider, a label and a route.
+fn three_months() -> Vec<Ask> {
     let month = crate::accounting::month_of_day(DAY);
     let scopes = [Scope::Provider("alpha".into()), Scope::Label("team=search".into()), Scope::Route("other".into())];
     let asks = scopes.map(|scope| {
         let account = Arc::new(Account { scope, window: Window::Month, period: month });
         Ask { account, limit: LIMIT, need: Need::News }
     });
+    asks.to_vec()
+}
 
-    assert!(ledger.ask(asks.to_vec()).blocking_recv().is_ok());
+#[test]
+fn begins_an_account_with_what_was_spent_of_it_before() {
+    let place = Place::new();
+    let (ledger, _hand) = place.open();
+    (0..3).for_each(|_| ledger.post(Posting { held: Vec::new(), ..posting(40) }));
+
+    assert!(ledger.ask(three_months()).blocking_recv().is_ok());
     ledger.post(Posting { held: Vec::new(), ..posting(2) });
     ledger.close();
 

@@ -11,14 +11,15 @@ mod writer;
 mod reader;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use crate::types::RequestRecord;
 
+use super::archive::{Archive, Changes, NotebookName};
+use super::behind::Behind;
+use super::ledger::LedgerPlace;
 use super::sink::RecordSink;
 use writer::{Note, Writer};
 
@@ -40,11 +41,8 @@ pub struct Keep {
 /// The store, open for writing.
 pub struct Store {
     path: PathBuf,
-    notes: SyncSender<Note>,
-    /// Has the writer write now what it would gather for a moment longer.
-    hurry: SyncSender<()>,
-    writer: Mutex<Option<JoinHandle<()>>>,
-    lost: Arc<AtomicU64>,
+    ledger: LedgerPlace,
+    writer: Behind<Note>,
 }
 
 impl Store {
@@ -54,13 +52,18 @@ impl Store {
     /// # Errors
     /// When the folder or the file cannot be used, or the file is something else than a store of this version.
     pub fn open(path: &Path, keep: Keep) -> Result<Self, StoreError> {
-        let (notes, told) = sync_channel(WAITING);
-        let (hurry, hurried) = sync_channel(1);
         let lost = Arc::new(AtomicU64::new(0));
         let writer = Writer::open(path, keep, Arc::clone(&lost))?;
-        let thread = std::thread::Builder::new().name("store".to_owned()).spawn(move || writer.run(&told, &hurried));
-        let thread = thread.map_err(|source| StoreError::Folder { path: path.to_owned(), source })?;
-        Ok(Self { path: path.to_owned(), notes, hurry, writer: Mutex::new(Some(thread)), lost })
+        let writer = Behind::start("store", WAITING, writer, lost);
+        let writer = writer.map_err(|source| StoreError::Folder { path: path.to_owned(), source })?;
+        Ok(Self { path: path.to_owned(), ledger: LedgerPlace::Beside(path.to_owned()), writer })
+    }
+
+    /// The same with its ledger at another place.
+    #[must_use]
+    pub fn with_ledger(mut self, ledger: LedgerPlace) -> Self {
+        self.ledger = ledger;
+        self
     }
 
     /// Reads what is written.
@@ -68,40 +71,30 @@ impl Store {
     /// # Errors
     /// When the file cannot be opened any more.
     pub fn reader(&self) -> Result<Reader, StoreError> {
-        Reader::open(&self.path)
+        Reader::open(&self.path).map(|reader| reader.with_ledger(self.ledger.clone()))
     }
 
     /// Waits until everything told so far is on disk. Not for a thread that serves requests.
     pub fn flush(&self) {
-        let (done, is_done) = sync_channel(1);
-        if self.notes.send(Note::Flush(done)).is_ok() {
-            let _ = self.hurry.try_send(());
-            let _ = is_done.recv();
-        }
+        self.writer.flush();
     }
 
     /// Writes everything told so far and ends the writer: what is told later is lost. A process calls it before it ends, since
     /// it cannot be sure to hold the last reference.
     pub fn close(&self) {
-        let writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(writer) = writer else { return };
-        let _ = self.notes.send(Note::Stop);
-        let _ = self.hurry.try_send(());
-        let _ = writer.join();
+        self.writer.close();
     }
 
     /// Records that could not be written.
     #[must_use]
     pub fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
+        self.writer.lost()
     }
 
     fn tell(&self, note: Note) {
-        if let Err(TrySendError::Full(_)) = self.notes.try_send(note)
-            && self.lost.fetch_add(1, Ordering::Relaxed) == 0
-        {
+        self.writer.tell(note, || {
             tracing::error!(path = %self.path.display(), "the disk does not keep up: records of requests are lost");
-        }
+        });
     }
 }
 
@@ -112,6 +105,21 @@ impl RecordSink for Store {
 
     fn ended(&self, record: &Arc<RequestRecord>) {
         self.tell(Note::Ended(Arc::clone(record)));
+    }
+}
+
+impl Archive for Store {
+    fn entries(&self, name: &NotebookName) -> Vec<(String, Vec<u8>)> {
+        let read = self.reader().and_then(|reader| reader.notes(name));
+        read.unwrap_or_else(|error| {
+            let NotebookName { route, strategy } = name;
+            tracing::warn!(%route, %strategy, "the strategy begins anew, for what it has learnt cannot be read: {error}");
+            Vec::new()
+        })
+    }
+
+    fn changed(&self, notebook: Arc<dyn Changes>) -> bool {
+        self.writer.try_tell(Note::Noted(notebook))
     }
 }
 

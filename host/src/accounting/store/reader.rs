@@ -1,4 +1,4 @@
-//! Reads the store: one request's story, lists of requests, and what the ledger beside it has of costs.
+//! Reads the store: one request's story, lists of requests, and what its ledger has of costs.
 
 use std::path::{Path, PathBuf};
 
@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use crate::accounting::CostLine;
-use crate::accounting::ledger::{CostSum, CostsBy, ExportedEntry, LedgerError, LedgerReader};
+use crate::accounting::ledger::{CostSum, CostsBy, ExportedEntry, LedgerError, LedgerPlace, LedgerReader};
+use crate::accounting::{CostLine, NotebookName};
 use crate::types::{Outcome, RequestId, RequestRecord};
 
 use super::error::StoreError;
@@ -17,6 +17,7 @@ use super::schema;
 pub struct Reader {
     connection: Connection,
     path: PathBuf,
+    ledger: LedgerPlace,
 }
 
 /// Which requests a list is to show.
@@ -31,12 +32,19 @@ pub struct Page {
 }
 
 impl Reader {
-    /// Opens the store at a path.
+    /// Opens the store at a path. Its ledger lies beside it.
     ///
     /// # Errors
     /// When there is none, or it cannot be read.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        Ok(Self { connection: schema::open_to_read(path)?, path: path.to_owned() })
+        let ledger = LedgerPlace::Beside(path.to_owned());
+        Ok(Self { connection: schema::open_to_read(path)?, path: path.to_owned(), ledger })
+    }
+
+    /// The same with its ledger at another place.
+    #[must_use]
+    pub fn with_ledger(self, ledger: LedgerPlace) -> Self {
+        Self { ledger, ..self }
     }
 
     /// One request's story.
@@ -68,12 +76,26 @@ impl Reader {
         rows.into_iter().map(|texts| self.read(texts)).collect()
     }
 
-    /// What was spent since a day, by day, provider and model: as the ledger beside the store has it.
+    /// What a strategy has noted on a route.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn notes(&self, name: &NotebookName) -> Result<Vec<(String, Vec<u8>)>, StoreError> {
+        let rows = || {
+            let query = "SELECT key, value FROM notes WHERE route = ?1 AND strategy = ?2";
+            let mut query = self.connection.prepare_cached(query)?;
+            let rows = query.query_map((&*name.route, &*name.strategy), |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect::<rusqlite::Result<Vec<_>>>()
+        };
+        rows().map_err(|source| StoreError::of(&self.path, source))
+    }
+
+    /// What was spent since a day, by day, provider and model: as the ledger has it.
     ///
     /// # Errors
     /// When the ledger cannot be read.
     pub fn costs(&self, since: Date) -> Result<Vec<CostLine>, StoreError> {
-        match LedgerReader::open(&self.path) {
+        match LedgerReader::open_at(&self.ledger) {
             Ok(ledger) => Ok(ledger.lines(since)?),
             // Nothing was spent yet.
             Err(LedgerError::Absent { .. }) => Ok(Vec::new()),
@@ -86,7 +108,7 @@ impl Reader {
     /// # Errors
     /// When the ledger cannot be read.
     pub fn cost_sums(&self, since: Date, by: CostsBy) -> Result<Vec<CostSum>, StoreError> {
-        match LedgerReader::open(&self.path) {
+        match LedgerReader::open_at(&self.ledger) {
             Ok(ledger) => Ok(ledger.sums(since, by)?),
             Err(LedgerError::Absent { .. }) => Ok(Vec::new()),
             Err(error) => Err(error.into()),
@@ -98,7 +120,7 @@ impl Reader {
     /// # Errors
     /// When the ledger cannot be read.
     pub fn cost_entries(&self, since: Date, after: i64, limit: u32) -> Result<Vec<ExportedEntry>, StoreError> {
-        match LedgerReader::open(&self.path) {
+        match LedgerReader::open_at(&self.ledger) {
             Ok(ledger) => Ok(ledger.entries(since, after, limit)?),
             Err(LedgerError::Absent { .. }) => Ok(Vec::new()),
             Err(error) => Err(error.into()),
@@ -110,7 +132,7 @@ impl Reader {
     /// # Errors
     /// When the ledger cannot be written.
     pub fn reset_costs(&self, provider: Option<&str>, now: Timestamp) -> Result<(), StoreError> {
-        match LedgerReader::open(&self.path) {
+        match LedgerReader::open_at(&self.ledger) {
             Ok(ledger) => Ok(ledger.reset(provider, now)?),
             Err(LedgerError::Absent { .. }) => Ok(()),
             Err(error) => Err(error.into()),

@@ -28,9 +28,22 @@ const TABLES: &str = "
     CREATE TABLE instances (id INTEGER PRIMARY KEY) STRICT;
 ";
 
+/// What strategies note. It came when there were files of the layout, and is added to those.
+const NOTES: &str = "
+    CREATE TABLE IF NOT EXISTS notes (
+        route    TEXT NOT NULL,
+        strategy TEXT NOT NULL,
+        key      TEXT NOT NULL,
+        value    BLOB NOT NULL,
+        PRIMARY KEY (route, strategy, key)
+    ) STRICT, WITHOUT ROWID;
+";
+
 /// Opens the file to write it; an empty one is laid out.
 pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
-    LAYOUT.open(path).map_err(|fault| StoreError::of_opening(path, fault, LAYOUT.version))
+    let opened = LAYOUT.open(path).map_err(|fault| StoreError::of_opening(path, fault, LAYOUT.version))?;
+    opened.execute_batch(NOTES).map_err(|source| StoreError::of(path, source))?;
+    Ok(opened)
 }
 
 /// Opens the file to read it.

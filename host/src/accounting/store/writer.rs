@@ -1,14 +1,14 @@
-//! The one thread that writes: it gathers what comes within a moment and commits it together.
+//! Who writes: what has come within a moment is committed together.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender};
-use std::time::Duration;
 
 use jiff::Timestamp;
 use rusqlite::Connection;
 
+use crate::accounting::Changes;
+use crate::accounting::behind::Scribe;
 use crate::accounting::database::make_folder;
 use crate::types::RequestRecord;
 
@@ -22,16 +22,9 @@ use super::schema;
 pub(super) enum Note {
     Began(Box<RequestRecord>),
     Ended(Arc<RequestRecord>),
-    /// Somebody waits until all that was told before is on disk.
-    Flush(SyncSender<()>),
-    Stop,
+    /// A strategy has noted something.
+    Noted(Arc<dyn Changes>),
 }
-
-/// How long a note waits for others to be written with.
-const GATHERED: Duration = Duration::from_millis(50);
-
-/// Notes of one batch at most.
-const LARGEST: usize = 8_192;
 
 /// Batches between two looks for records that are not to be kept any longer.
 const BETWEEN_SWEEPS: u32 = 64;
@@ -49,13 +42,6 @@ pub(super) struct Writer {
     has_failed: bool,
 }
 
-/// Whether more is to come.
-#[derive(PartialEq, Eq)]
-enum Onward {
-    More,
-    End,
-}
-
 impl Writer {
     pub(super) fn open(path: &Path, keep: Keep, lost: Arc<AtomicU64>) -> Result<Self, StoreError> {
         make_folder(path).map_err(|source| StoreError::Folder { path: path.to_owned(), source })?;
@@ -64,40 +50,7 @@ impl Writer {
         Ok(Self { connection, instance, keep, path: path.to_owned(), lost, until_sweep: 0, has_failed: false })
     }
 
-    pub(super) fn run(mut self, notes: &Receiver<Note>, hurry: &Receiver<()>) {
-        while let Ok(first) = notes.recv() {
-            // Whoever waits for the disk says so; everybody else does not.
-            let _ = hurry.recv_timeout(GATHERED);
-            if self.gather(first, notes) == Onward::End {
-                break;
-            }
-        }
-        self.instance.leave(&self.connection);
-    }
-
-    /// Writes a note and those that have come since.
-    fn gather(&mut self, first: Note, notes: &Receiver<Note>) -> Onward {
-        let mut batch = Batch::default();
-        let mut waiting = Vec::new();
-        let mut onward = Onward::More;
-        let mut next = Some(first);
-        while let Some(note) = next {
-            match note {
-                Note::Began(record) => batch.begin(record),
-                Note::Ended(record) => batch.end(record),
-                Note::Flush(done) => waiting.push(done),
-                Note::Stop => onward = Onward::End,
-            }
-            next = if batch.len() < LARGEST { notes.try_recv().ok() } else { None };
-        }
-        self.write(&batch);
-        for done in waiting {
-            let _ = done.try_send(());
-        }
-        onward
-    }
-
-    fn write(&mut self, batch: &Batch) {
+    fn commit(&mut self, batch: &Batch) {
         if batch.is_empty() {
             return;
         }
@@ -143,5 +96,23 @@ impl Writer {
             self.until_sweep = 0;
         }
         Ok(())
+    }
+}
+
+impl Scribe<Note> for Writer {
+    fn write(&mut self, told: Vec<Note>) {
+        let mut batch = Batch::default();
+        for note in told {
+            match note {
+                Note::Began(record) => batch.begin(record),
+                Note::Ended(record) => batch.end(record),
+                Note::Noted(notebook) => batch.note(&*notebook),
+            }
+        }
+        self.commit(&batch);
+    }
+
+    fn end(self) {
+        self.instance.leave(&self.connection);
     }
 }

@@ -36,7 +36,7 @@ pub(crate) struct BatchArgs {
     pub(crate) output: Option<PathBuf>,
 
     /// Questions under way at once.
-    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = value::at_once)]
     pub(crate) concurrency: u32,
 
     /// Stop before the whole batch could cost more than so many US dollars, earlier runs of it included.

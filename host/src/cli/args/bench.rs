@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use super::{RetryArgs, WishArgs};
+use super::{RetryArgs, WishArgs, value};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -24,7 +24,7 @@ pub(crate) struct BenchArgs {
     pub(crate) requests: u32,
 
     /// Requests under way at once.
-    #[arg(long, value_name = "C", default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..=1_000))]
+    #[arg(long, value_name = "C", default_value_t = 10, value_parser = value::at_once)]
     pub(crate) concurrency: u32,
 
     /// Have answers come as streams, and measure the time to their first token.

@@ -8,9 +8,11 @@ mod chat;
 mod config;
 mod costs;
 mod keys;
+mod replay;
 mod report;
 mod retry;
 mod serve;
+mod simulate;
 mod strategy;
 mod why;
 mod wish;
@@ -27,10 +29,14 @@ pub(crate) use chat::ChatArgs;
 pub(crate) use config::{ConfigCommand, InitArgs};
 pub(crate) use costs::{CostsArgs, CostsCommand, Format as CostsFormat};
 pub(crate) use keys::{CreateKeyArgs, KeyArgs, KeysCommand};
+pub(crate) use replay::ReplayArgs;
 pub(crate) use report::{DemoArgs, DoctorArgs, ReportArgs};
 pub(crate) use retry::RetryArgs;
 pub(crate) use serve::ServeArgs;
-pub(crate) use strategy::{BuildArgs, NamedArgs, StrategyCommand};
+pub(crate) use simulate::SimulateArgs;
+pub(crate) use strategy::{
+    BuildArgs, Language, LiveRouteArgs, NamedArgs, NewArgs, PinArgs, PromoteArgs, StrategyCommand,
+};
 pub(crate) use why::WhyArgs;
 pub(crate) use wish::WishArgs;
 
@@ -98,7 +104,11 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Put a small load on the configuration and measure: pace, percentiles, fail-overs, cost.
     Bench(BenchArgs),
-    /// List, inspect, check and build strategies.
+    /// Ask a strategy what it would have decided, of a recording of decisions.
+    Replay(ReplayArgs),
+    /// Try strategies on a virtual clock, against providers that behave as a scenario says.
+    Simulate(SimulateArgs),
+    /// List, inspect, check, build, promote and pin strategies.
     Strategy {
         #[command(subcommand)]
         command: StrategyCommand,

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+use serde_json::{Map, Value};
+use url::Url;
 
-use super::ReportArgs;
+use super::{ReportArgs, value};
 
 /// What to do with strategies.
 #[derive(Debug, Subcommand)]
@@ -15,13 +17,95 @@ pub(crate) enum StrategyCommand {
     Inspect(NamedArgs),
     /// Load a strategy and put it through a battery of situations.
     Check(NamedArgs),
-    /// Build a Rust guest crate into a component, and check it.
+    /// Write a project to begin with: a strategy, its tests, and the contract.
+    New(NewArgs),
+    /// Build a project into a component, and check it.
     Build(BuildArgs),
+    /// Let a strategy decide on a route of a running gateway, by default the one in the route's shadow.
+    Promote(PromoteArgs),
+    /// Let the strategy decide again that was replaced last on a route of a running gateway.
+    Rollback(LiveRouteArgs),
+    /// Write the digest of a route's component into the configuration: no other file is let decide then.
+    Pin(PinArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PromoteArgs {
+    /// A built-in name or the path of a `.wasm` [default: the strategy in the route's shadow].
+    #[arg(value_name = "NAME|PATH")]
+    pub(crate) strategy: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) at: LiveRouteArgs,
+
+    /// The strategy's options, such as '{"patience": "2s"}'.
+    #[arg(long, value_name = "JSON", value_parser = value::options, requires = "strategy")]
+    pub(crate) options: Option<Map<String, Value>>,
+}
+
+/// A route of a gateway that runs.
+#[derive(Debug, Args)]
+pub(crate) struct LiveRouteArgs {
+    /// The route.
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub(crate) route: String,
+
+    /// A running gateway to ask [default: the one the configuration's address names].
+    #[arg(long, value_name = "URL")]
+    pub(crate) gateway: Option<Url>,
+
+    /// JSON in place of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PinArgs {
+    /// The route.
+    #[arg(long, value_name = "NAME", default_value = "default")]
+    pub(crate) route: String,
+
+    /// Take the digest out instead: any file is let decide then.
+    #[arg(long)]
+    pub(crate) remove: bool,
+}
+
+/// What a strategy is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Language {
+    #[value(name = "rust")]
+    Rust,
+    #[value(name = "js", alias = "javascript")]
+    JavaScript,
+    #[value(name = "python", alias = "py")]
+    Python,
+    #[value(name = "c")]
+    C,
+}
+
+impl Language {
+    /// All of them.
+    pub(crate) const ALL: [Self; 4] = [Self::Rust, Self::JavaScript, Self::Python, Self::C];
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NewArgs {
+    /// Its name: lower-case letters, digits and dashes.
+    #[arg(value_name = "NAME")]
+    pub(crate) name: String,
+
+    /// What it is written in.
+    #[arg(long, value_enum, value_name = "LANG")]
+    pub(crate) lang: Language,
+
+    /// Folder of the project [default: NAME].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) path: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct NamedArgs {
-    /// A built-in name (`smart`, `cost`, `quality`, `round-robin`, `fail-fast`) or the path of a `.wasm`.
+    /// A built-in name (`smart`, `cost` … : `backstop strategy list`) or the path of a `.wasm`.
     #[arg(value_name = "NAME|PATH")]
     pub(crate) strategy: String,
 
@@ -32,11 +116,15 @@ pub(crate) struct NamedArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct BuildArgs {
-    /// Folder of the crate.
+    /// Folder of the project.
     #[arg(value_name = "DIR", default_value = ".")]
     pub(crate) dir: PathBuf,
 
-    /// Where the component goes [default: NAME.wasm beside the crate's Cargo.toml].
+    /// Where the component goes [default: NAME.wasm in the project's folder].
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+
+    /// World of the project's `wit/` that is built; of JavaScript and Python, the others name theirs in the code.
+    #[arg(long, value_name = "NAME", default_value = "described-strategy")]
+    pub(crate) world: String,
 }

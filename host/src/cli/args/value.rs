@@ -5,6 +5,7 @@ use std::time::Duration;
 use backstop::config::LogFormat;
 use backstop::types::NanoUsd;
 use jiff::SignedDuration;
+use serde_json::{Map, Value};
 
 /// The longest wait that can be asked for: an hour.
 const LONGEST_DELAY: f64 = 3_600.0;
@@ -16,6 +17,14 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
         return Err("must be from 0 to 3600 seconds".to_owned());
     }
     Duration::try_from_secs_f64(seconds).map_err(|error| error.to_string())
+}
+
+/// Reads how many requests may be under way at once.
+pub(super) fn at_once(text: &str) -> Result<u32, String> {
+    let number: Option<u32> = text.parse().ok();
+    number
+        .filter(|number| (1..=1_000).contains(number))
+        .ok_or_else(|| "must be a whole number from 1 to 1000".to_owned())
 }
 
 /// Reads a length with its unit, such as `30s` or `2m`.
@@ -51,6 +60,11 @@ pub(super) fn label(text: &str) -> Result<(String, String), String> {
         Some((name, text)) if !name.is_empty() => Ok((name.to_owned(), text.to_owned())),
         _ => Err("not a label, such as team=search".to_owned()),
     }
+}
+
+/// Reads the options of a strategy.
+pub(super) fn options(text: &str) -> Result<Map<String, Value>, String> {
+    serde_json::from_str(text).map_err(|error| format!("no JSON object, such as {{\"patience\": \"2s\"}}: {error}"))
 }
 
 /// Reads how a log's lines are to be written.

@@ -1,7 +1,6 @@
 //! The work of a batch: so many questions under way at once, until all have had their turn or something ends it.
 
 use std::collections::VecDeque;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use tokio::task::JoinSet;
 
 use crate::cli::args::WishArgs;
 use crate::cli::exit::UsageError;
-use crate::cli::interrupt;
+use crate::cli::interrupt::Endings;
 use crate::cli::paint::{Tone, harmless, paint};
 
 use super::answers::Answers;
@@ -99,7 +98,7 @@ impl Work {
         };
         let mut under_way: JoinSet<Ended> = JoinSet::new();
         let mut ending = Ending::Through;
-        let mut told = told_to_end();
+        let mut endings = Endings::listen();
         loop {
             if ending == Ending::Through {
                 ending = self.fill(&mut queue, &mut under_way)?;
@@ -119,12 +118,11 @@ impl Work {
                         ending = end;
                     }
                 }
-                () = &mut told => {
+                () = endings.next() => {
                     if ending == Ending::Interrupted {
                         return Ok(ending);
                     }
                     ending = Ending::Interrupted;
-                    told = told_to_end();
                     self.say_stopping(under_way.len());
                 }
                 () = self.clock.sleep_until(tick) => {}
@@ -294,8 +292,4 @@ impl Queue {
     fn is_empty(&self) -> bool {
         self.is_read && self.waiting.is_empty()
     }
-}
-
-fn told_to_end() -> Pin<Box<dyn Future<Output = ()>>> {
-    Box::pin(interrupt::told_to_end())
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use backstop::types::NanoUsd;
+use backstop::types::{NanoUsd, percentile};
 use serde_json::{Value, json};
 
 use crate::cli::exit::Exit;
@@ -131,13 +131,8 @@ impl Spread {
     /// `None` where there is nothing.
     fn of(mut lengths: Vec<Duration>) -> Option<Self> {
         lengths.sort_unstable();
-        let longest = *lengths.last()?;
-        // The shortest length that so many in a hundred do not exceed.
-        let at = |percent: usize| {
-            let rank = (lengths.len() * percent).div_ceil(100);
-            lengths.get(rank.saturating_sub(1)).copied().unwrap_or(longest)
-        };
-        Some(Self { p50: at(50), p95: at(95), p99: at(99), longest })
+        let at = |percent| percentile(&lengths, percent);
+        Some(Self { p50: at(50)?, p95: at(95)?, p99: at(99)?, longest: at(100)? })
     }
 
     fn to_json(self) -> Value {

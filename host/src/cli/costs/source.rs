@@ -11,10 +11,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::cli::remote::Remote;
+use crate::cli::setup;
 
 /// Whom to ask.
 pub(super) enum Source<'c> {
-    /// The ledger beside the configuration's store.
+    /// The ledger that the configuration names.
     Store(&'c Config),
     /// A gateway that runs.
     Gateway(Box<Remote>),
@@ -43,7 +44,10 @@ impl Source<'_> {
     pub(super) async fn lines(&self, days: u32) -> anyhow::Result<Vec<CostLine>> {
         match self {
             Self::Gateway(remote) => Ok(remote.get::<LinesTold>(&format!("/api/costs?days={days}")).await?.lines),
-            Self::Store(config) => read(config, |ledger| ledger.lines(since(config, days))),
+            Self::Store(config) => {
+                let since = since(config, days);
+                read(config, move |ledger| ledger.lines(since)).await
+            }
         }
     }
 
@@ -54,7 +58,10 @@ impl Source<'_> {
                 let path = format!("/api/costs?days={days}&by={}", by.name());
                 Ok(remote.get::<SumsTold>(&path).await?.sums)
             }
-            Self::Store(config) => read(config, |ledger| ledger.sums(since(config, days), by)),
+            Self::Store(config) => {
+                let since = since(config, days);
+                read(config, move |ledger| ledger.sums(since, by)).await
+            }
         }
     }
 
@@ -66,7 +73,8 @@ impl Source<'_> {
                 Ok(remote.get::<EntriesTold>(&path).await?.entries)
             }
             Self::Store(config) => {
-                let entries = read(config, |ledger| ledger.entries(since(config, days), after, PAGE))?;
+                let since = since(config, days);
+                let entries = read(config, move |ledger| ledger.entries(since, after, PAGE)).await?;
                 Ok(entries.into_iter().map(serde_json::to_value).collect::<Result<_, _>>()?)
             }
         }
@@ -79,12 +87,14 @@ impl Source<'_> {
                 let _: Value = remote.post("/api/costs/reset", &json!({"provider": provider})).await?;
                 Ok(())
             }
-            Self::Store(config) if config.store.path.is_none() => {
+            Self::Store(config) if setup::ledger_place(config).is_none() => {
                 bail!("there is no store: `path` in [store] is false")
             }
             Self::Store(config) => {
                 let now = SystemClock::start().wall();
-                read(config, |ledger| ledger.reset(provider, now).map(|()| Vec::<()>::new())).map(|_| ())
+                let provider = provider.map(str::to_owned);
+                let reset = move |ledger: &LedgerReader| ledger.reset(provider.as_deref(), now);
+                read(config, move |ledger| reset(ledger).map(|()| Vec::<()>::new())).await.map(|_| ())
             }
         }
     }
@@ -96,11 +106,16 @@ fn since(config: &Config, days: u32) -> Date {
 }
 
 /// Reads the ledger. Where there is none yet, nothing was spent.
-fn read<T>(config: &Config, look: impl FnOnce(&LedgerReader) -> Result<Vec<T>, LedgerError>) -> anyhow::Result<Vec<T>> {
-    let Some(path) = &config.store.path else { return Ok(Vec::new()) };
-    match LedgerReader::open(path) {
-        Ok(ledger) => Ok(look(&ledger)?),
+async fn read<T: Send + 'static>(
+    config: &Config,
+    look: impl FnOnce(&LedgerReader) -> Result<Vec<T>, LedgerError> + Send + 'static,
+) -> anyhow::Result<Vec<T>> {
+    let Some(place) = setup::ledger_place(config) else { return Ok(Vec::new()) };
+    // Reading blocks, on a disk or on a database.
+    let reading = move || match LedgerReader::open_at(&place) {
+        Ok(ledger) => look(&ledger),
         Err(LedgerError::Absent { .. }) => Ok(Vec::new()),
-        Err(error) => Err(error.into()),
-    }
+        Err(error) => Err(error),
+    };
+    Ok(tokio::task::spawn_blocking(reading).await??)
 }

@@ -5,7 +5,6 @@ mod stage;
 mod row;
 
 use anyhow::Context;
-use backstop::strategy::BUILT_IN;
 use backstop::types::ChatRequest;
 use serde_json::Value;
 
@@ -32,13 +31,16 @@ Every failure cost one attempt at most: what a provider said of itself is rememb
 A strategy is a small WebAssembly component: `backstop strategy list` shows these, and
 `backstop ask --strategy ./mine.wasm` runs your own.";
 
+/// The strategies that play: an order each. The others have to be told something, or to learn it first.
+const SHOWN: [&str; 5] = ["smart", "cost", "quality", "round-robin", "fail-fast"];
+
 /// Plays.
 pub(crate) async fn run(args: DemoArgs) -> anyhow::Result<Exit> {
     if !args.json {
         table::print(&format!("{BEFORE}\n"))?;
     }
     let mut rows = Vec::new();
-    for strategy in BUILT_IN {
+    for strategy in SHOWN {
         rows.extend(play(strategy).await?);
     }
     if args.json {

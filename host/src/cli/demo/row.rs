@@ -143,7 +143,7 @@ mod tests {
     }
 
     fn decided(reason: &str) -> Event {
-        Event::Decided { candidates: Vec::new(), verdict: String::new(), reason: Some(reason.to_owned()) }
+        Event::Decided { candidates: Vec::new(), verdict: String::new(), reason: Some(reason.to_owned()), state: None }
     }
 
     fn attempting(target: &Arc<TargetName>) -> Event {

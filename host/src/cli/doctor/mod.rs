@@ -4,10 +4,14 @@ mod examination;
 mod report;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use backstop::accounting::ledger::{LedgerPlace, LedgerReader};
 use backstop::client::Backstop;
+use backstop::clock::SystemClock;
 use backstop::config::Config;
 use backstop::guard::{ProviderState, ProviderStatus};
+use backstop::shared::SharedStore;
 use backstop::types::FailureKind;
 use futures_util::future::join_all;
 
@@ -15,7 +19,7 @@ use super::args::DoctorArgs;
 use super::exit::Exit;
 use super::{ask, setup, table};
 use examination::{Examination, question};
-use report::{RateLimit, Report};
+use report::{RateLimit, Report, Sought};
 
 /// Examines.
 pub(crate) async fn run(args: DoctorArgs, file: Option<PathBuf>) -> anyhow::Result<Exit> {
@@ -23,7 +27,10 @@ pub(crate) async fn run(args: DoctorArgs, file: Option<PathBuf>) -> anyhow::Resu
     let mut config = loaded.config.clone();
     let examinations = examination::add_routes(&mut config);
     let backstop = Backstop::builder().config(config.clone()).build().await?;
-    let mut report = Report { statuses: backstop.status(), examined: Vec::new(), rate_limit: None };
+    let ledger = ledger(&config).await?;
+    let shared_store = shared_store(&config).await?;
+    let statuses = backstop.status();
+    let mut report = Report { statuses, examined: Vec::new(), rate_limit: None, ledger, shared_store };
     if !args.offline {
         report.examined = join_all(examinations.iter().map(|one| one.examine(&backstop, &config))).await;
     }
@@ -37,6 +44,23 @@ pub(crate) async fn run(args: DoctorArgs, file: Option<PathBuf>) -> anyhow::Resu
     loaded.require_provider()?;
     let is_fine = args.offline || report.examined.iter().any(Examination::answered);
     Ok(if is_fine { Exit::Done } else { Exit::NoProvider })
+}
+
+/// Whether the ledger answers that several instances share; `None` where there is none.
+async fn ledger(config: &Config) -> anyhow::Result<Option<Sought>> {
+    let Some(address) = &config.store.ledger else { return Ok(None) };
+    let place = LedgerPlace::Postgres(address.clone());
+    let opened = tokio::task::spawn_blocking(move || LedgerReader::open_at(&place)).await?;
+    Ok(Some(Sought { address: address.to_string(), fault: opened.err().map(|error| error.to_string()) }))
+}
+
+/// Whether the store answers that several instances share; `None` where there is none.
+async fn shared_store(config: &Config) -> anyhow::Result<Option<Sought>> {
+    let Some(address) = config.store.shared.clone() else { return Ok(None) };
+    let shown = address.to_string();
+    let probe = move || SharedStore::new(&address, Arc::new(SystemClock::start()))?.probe();
+    let probed = tokio::task::spawn_blocking(probe).await?;
+    Ok(Some(Sought { address: shown, fault: probed.err().map(|error| error.to_string()) }))
 }
 
 /// Reports a rate limit for a provider that works, and looks at what follows from it.

@@ -16,6 +16,17 @@ pub(super) struct Report {
     pub(super) statuses: Vec<ProviderStatus>,
     pub(super) examined: Vec<Examination>,
     pub(super) rate_limit: Option<RateLimit>,
+    /// The ledger that several instances share.
+    pub(super) ledger: Option<Sought>,
+    /// The store that they share.
+    pub(super) shared_store: Option<Sought>,
+}
+
+/// A server that several instances share, and whether it answers.
+pub(super) struct Sought {
+    pub(super) address: String,
+    /// Why it cannot be used.
+    pub(super) fault: Option<String>,
 }
 
 /// What followed from a rate limit that was reported from outside.
@@ -55,6 +66,11 @@ impl Report {
         }
         if let Some(limit) = &self.rate_limit {
             let _ = writeln!(text, "\n{}\n{}", paint(Tone::Strong, "A simulated rate limit"), limit.in_words());
+        }
+        for (title, sought) in [("The shared ledger", &self.ledger), ("The shared store", &self.shared_store)] {
+            if let Some(sought) = sought {
+                let _ = writeln!(text, "\n{}\n{}", paint(Tone::Strong, title), sought.in_words());
+            }
         }
         text
     }
@@ -99,7 +115,22 @@ impl Report {
             "providers": providers.collect::<Vec<_>>(),
             "targets": targets.collect::<Vec<_>>(),
             "rate_limit": self.rate_limit.as_ref().map(RateLimit::to_json),
+            "ledger": self.ledger.as_ref().map(Sought::to_json),
+            "shared_store": self.shared_store.as_ref().map(Sought::to_json),
         })
+    }
+}
+
+impl Sought {
+    fn in_words(&self) -> String {
+        match &self.fault {
+            Some(fault) => paint(Tone::Bad, fault),
+            None => format!("{} {}", self.address, paint(Tone::Good, "answers")),
+        }
+    }
+
+    fn to_json(&self) -> Value {
+        json!({"address": self.address, "fault": self.fault})
     }
 }
 

@@ -1,24 +1,34 @@
-//! `backstop strategy ...`: list, inspect, check, build.
+//! `backstop strategy ...`: list, inspect, check, new, build, promote, rollback, pin.
 
 mod list;
 mod inspect;
-mod battery;
 mod check;
-mod toolchain;
+mod language;
+mod template;
+mod new;
 mod build;
+mod promote;
+mod pin;
 
 use std::path::PathBuf;
 
 use super::args::StrategyCommand;
 use super::exit::Exit;
 
-/// Runs one of the strategy commands on a thread that may block: compiling does.
+/// Runs one of the strategy commands, those that compile on a thread that may block.
 pub(crate) async fn run(command: StrategyCommand, file: Option<PathBuf>) -> anyhow::Result<Exit> {
-    let work = move || match command {
-        StrategyCommand::List(args) => list::run(&args, file),
-        StrategyCommand::Inspect(args) => inspect::run(&args, file),
-        StrategyCommand::Check(args) => check::run(&args, file),
-        StrategyCommand::Build(args) => build::run(&args),
-    };
+    match command {
+        StrategyCommand::List(args) => blocking(move || list::run(&args, file)).await,
+        StrategyCommand::Inspect(args) => blocking(move || inspect::run(&args, file)).await,
+        StrategyCommand::Check(args) => blocking(move || check::run(&args, file)).await,
+        StrategyCommand::New(args) => blocking(move || new::run(&args)).await,
+        StrategyCommand::Build(args) => blocking(move || build::run(&args, file)).await,
+        StrategyCommand::Promote(args) => promote::promote(args, file).await,
+        StrategyCommand::Rollback(args) => promote::roll_back(args, file).await,
+        StrategyCommand::Pin(args) => blocking(move || pin::run(&args, file)).await,
+    }
+}
+
+async fn blocking(work: impl FnOnce() -> anyhow::Result<Exit> + Send + 'static) -> anyhow::Result<Exit> {
     tokio::task::spawn_blocking(work).await?
 }

@@ -18,7 +18,7 @@ use super::{ask, table};
 
 /// Where stories are told from.
 enum Memory {
-    Store(Reader),
+    Store(Box<Reader>),
     Gateway(Box<Remote>),
 }
 
@@ -87,7 +87,7 @@ impl Memory {
         };
         match Reader::open(path) {
             Err(absent @ StoreError::Absent { .. }) => remote().ok_or(absent),
-            opened => opened.map(Self::Store),
+            opened => opened.map(|reader| Self::Store(Box::new(reader))),
         }
     }
 

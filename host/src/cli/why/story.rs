@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use backstop::types::{CandidateRecord, Event, Outcome, RequestRecord, RequestSummary};
+use backstop::types::{CandidateRecord, Event, Outcome, RequestRecord, RequestSummary, StateEntry, StateRead};
 
 use crate::cli::narrator::Length;
 use crate::cli::paint::{Tone, harmless, paint, paint_words};
@@ -65,16 +65,31 @@ fn conclusion(record: &RequestRecord) -> String {
     }
 }
 
+/// What a strategy read of its state, shortened: all of it is in the record.
+fn in_words(read: &StateRead) -> String {
+    let entry = |entry: &StateEntry| match &entry.value {
+        Some(value) if value.len() > 40 => format!("{} = {}…", entry.key, value.get(..40).unwrap_or_default()),
+        Some(value) => format!("{} = {value}", entry.key),
+        None => format!("{} is not there", entry.key),
+    };
+    let entries: Vec<_> = read.entries.iter().map(entry).collect();
+    let more = if read.cut { ", and more than is kept" } else { "" };
+    format!("read of its state: {}{more}", entries.join(", "))
+}
+
 fn step(story: &mut String, at: Duration, event: &Event) {
     let mut line = |text: String| {
         let _ = writeln!(story, "{:>9}  {text}", ms(at));
     };
     match event {
-        Event::Decided { candidates, verdict, reason } => {
+        Event::Decided { candidates, verdict, reason, state } => {
             let why = reason.as_ref().map(|reason| format!(": {}", harmless(reason))).unwrap_or_default();
             line(format!("{}{why}", paint(Tone::Strong, format_args!("decided: {verdict}"))));
             for candidate in candidates {
                 let _ = writeln!(story, "{:>13}{}", "", standing(candidate));
+            }
+            if let Some(read) = state {
+                let _ = writeln!(story, "{:>13}{}", "", paint(Tone::Faint, harmless(&in_words(read))));
             }
         }
         Event::StrategyFault { message } => {

@@ -11,7 +11,7 @@ use crate::config::{units, value};
 use super::model::read_price;
 
 /// Reads the table.
-pub(super) fn read(root: &mut Section<'_, '_>, budget: &mut BudgetConfig) {
+pub(in crate::config) fn read(root: &mut Section<'_, '_>, budget: &mut BudgetConfig) {
     let Some(mut section) = root.section("budget") else { return };
     section.set_some("per_request_usd", &mut budget.per_request, value::spending_limit);
     section.set_some("daily_usd", &mut budget.daily, value::spending_limit);

@@ -11,7 +11,7 @@ use crate::types::{NanoUsd, Price};
 use super::model::{MOST_MODELS, id};
 
 /// Reads `embedding_models`: a list of ids, or of tables that say more.
-pub(super) fn read_list(section: &mut Section<'_, '_>, models: &mut Vec<EmbeddingModel>) {
+pub(super) fn read_list(section: &mut Section<'_, '_>, models: &mut Option<Vec<EmbeddingModel>>) {
     let Some(list) = section.entry("embedding_models") else { return };
     let example = "[\"text-embedding-3-small\"]";
     let Some(items) = section.items(list) else {
@@ -22,7 +22,7 @@ pub(super) fn read_list(section: &mut Section<'_, '_>, models: &mut Vec<Embeddin
         section.fault(list, Fault::example(format!("up to {MOST_MODELS} models"), example));
         return;
     }
-    *models = items.into_iter().filter_map(|item| read_model(section, item)).collect();
+    *models = Some(items.into_iter().filter_map(|item| read_model(section, item)).collect());
 }
 
 fn read_model<'d>(section: &mut Section<'_, 'd>, entry: Entry<'d>) -> Option<EmbeddingModel> {

@@ -8,7 +8,7 @@ use crate::config::settings::{BreakerConfig, BreakerScope, Config, CooldownConfi
 use crate::config::{units, value};
 
 /// Reads the three tables.
-pub(super) fn read(root: &mut Section<'_, '_>, config: &mut Config) {
+pub(in crate::config) fn read(root: &mut Section<'_, '_>, config: &mut Config) {
     if let Some(section) = root.section("cooldown") {
         cooldown(section, &mut config.cooldown);
     }

@@ -5,7 +5,7 @@ use crate::config::settings::Limits;
 use crate::config::{units, value};
 
 /// Reads a provider's `limits`.
-pub(super) fn read(section: &mut Section<'_, '_>, limits: &mut Limits) {
+pub(in crate::config) fn read(section: &mut Section<'_, '_>, limits: &mut Limits) {
     let Some(mut section) = section.section("limits") else { return };
     rates(&mut section, limits);
     section.set_some("queue", &mut limits.queue, value::length);

@@ -26,6 +26,16 @@ use super::{units, value};
 
 pub(super) use model::check_id as check_model_id;
 pub(super) use route::target as parse_target;
+// What a scenario's file has in common with this one.
+#[cfg(feature = "simulation")]
+pub(super) use {
+    budget::read as read_budget,
+    health::read as read_health,
+    limits::read as read_limits,
+    model::read_price,
+    provider::timeouts as read_timeouts,
+    route::{options as read_options, read as read_route},
+};
 
 /// Providers a configuration may have.
 pub(super) const MOST_PROVIDERS: usize = 1_000;
@@ -51,7 +61,7 @@ pub(super) fn read(
         section.finish();
     }
     purpose::read(&mut root, &mut config.purposes);
-    surroundings::read(&mut root, folder, config);
+    surroundings::read(&mut root, folder, config, environment);
     root.finish();
     Some(drafts)
 }

@@ -29,7 +29,7 @@ pub(super) fn read_list(section: &mut Section<'_, '_>, models: &mut Option<Vec<M
 }
 
 /// Reads a price, of which both halves must be there; what cached input costs may be.
-pub(super) fn read_price(section: &mut Section<'_, '_>, key: &'static str, price: &mut Option<Price>) {
+pub(in crate::config) fn read_price(section: &mut Section<'_, '_>, key: &'static str, price: &mut Option<Price>) {
     let Some(entry) = section.entry(key) else { return };
     let Some(mut section) = section.open(entry) else { return };
     let (mut input, mut output): (Option<NanoUsd>, Option<NanoUsd>) = (None, None);
@@ -78,6 +78,8 @@ fn read_details(mut section: Section<'_, '_>) -> Option<ModelConfig> {
     section.set("json", &mut model.json, value::switch);
     section.set("vision", &mut model.vision, value::switch);
     section.set_some("media_tokens", &mut model.media_tokens, value::whole(units::TOKENS));
+    section.set_some("temperature", &mut model.defaults.temperature, value::number(units::TEMPERATURE));
+    section.set_some("max_tokens", &mut model.defaults.max_tokens, value::whole(units::TOKENS));
     section.set_some("prefill", &mut model.prefill, value::switch);
     limits::read_of_model(&mut section, &mut model.limits);
     section.finish();

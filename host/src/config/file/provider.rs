@@ -82,7 +82,8 @@ fn refuse_key_itself(section: &mut Section<'_, '_>) {
     }
 }
 
-fn timeouts(section: &mut Section<'_, '_>, timeouts: &mut Timeouts) {
+/// Reads a provider's `timeouts`.
+pub(in crate::config) fn timeouts(section: &mut Section<'_, '_>, timeouts: &mut Timeouts) {
     let Some(mut section) = section.section("timeouts") else { return };
     section.set("connect", &mut timeouts.connect, value::positive_length);
     section.set_some("first_token", &mut timeouts.first_token, value::positive_length);

@@ -13,12 +13,17 @@ use super::budget;
 const MOST_TARGETS: usize = 1_000;
 
 /// Reads one route.
-pub(super) fn read(mut section: Section<'_, '_>, route: &mut RouteConfig, folder: &Path) {
+pub(in crate::config) fn read(mut section: Section<'_, '_>, route: &mut RouteConfig, folder: &Path) {
     targets(&mut section, &mut route.targets);
     section.set("strategy", &mut route.strategy, |value| {
         value::text(value).and_then(|word| strategy_name::parse(&word, folder))
     });
-    options(&mut section, &mut route.options);
+    options(&mut section, "options", &mut route.options);
+    section.set_some("digest", &mut route.digest, |value| value::text(value).and_then(|text| digest(&text)));
+    section.set_some("shadow", &mut route.shadow, |value| {
+        value::text(value).and_then(|word| strategy_name::parse(&word, folder))
+    });
+    options(&mut section, "shadow_options", &mut route.shadow_options);
     section.set_some("max_attempts", &mut route.max_attempts, value::whole(units::ATTEMPTS));
     section.set("deadline", &mut route.deadline, value::positive_length);
     section
@@ -59,8 +64,22 @@ fn targets(section: &mut Section<'_, '_>, targets: &mut Vec<TargetRef>) {
     }
 }
 
-fn options(section: &mut Section<'_, '_>, options: &mut serde_json::Map<String, serde_json::Value>) {
-    let Some(mut section) = section.section("options") else { return };
+/// Reads `sha256:` and 64 hexadecimal digits.
+fn digest(text: &str) -> Read<String> {
+    let digits = text.strip_prefix("sha256:").filter(|digits| digits.len() == 64);
+    match digits.filter(|digits| digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'))) {
+        Some(digits) => Ok(digits.to_owned()),
+        None => Err(Fault::words("not sha256: and 64 hexadecimal digits", "have `backstop strategy pin` write it")),
+    }
+}
+
+/// Reads a strategy's own table.
+pub(in crate::config) fn options(
+    section: &mut Section<'_, '_>,
+    key: &'static str,
+    options: &mut serde_json::Map<String, serde_json::Value>,
+) {
+    let Some(mut section) = section.section(key) else { return };
     for entry in section.entries() {
         if let Some(value) = section.read(entry, value::json) {
             options.insert(entry.key.to_owned(), value);
@@ -108,6 +127,18 @@ mod tests {
         assert_eq!(parts("or/openai/gpt-4o"), Ok(("or".to_owned(), Some("openai/gpt-4o".to_owned()))));
         for text in ["", "/", "openai/", "/gpt-4o"] {
             assert!(target(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn takes_a_whole_digest_and_nothing_else() {
+        let digits = "0a".repeat(32);
+
+        assert_eq!(digest(&format!("sha256:{digits}")), Ok(digits.clone()));
+        for text in
+            ["", &digits, "sha256:", &format!("sha256:{}", &digits[1..]), &format!("sha256:{}", "0A".repeat(32))]
+        {
+            assert!(digest(text).is_err(), "{text}");
         }
     }
 }

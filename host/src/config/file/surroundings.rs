@@ -1,16 +1,19 @@
-//! `[sandbox]`, `[cache]`, `[store]`, `[gateway]` and `[telemetry]`: what is around the requests.
+//! `[sandbox]`, `[cache]`, `[store]`, `[recording]`, `[gateway]` and `[telemetry]`: what is around the requests.
 
 use std::path::{Path, PathBuf};
 
 use toml::de::DeValue;
 
+use crate::config::environment::Environment;
 use crate::config::problem::{Fault, Read};
 use crate::config::section::Section;
-use crate::config::settings::{CacheConfig, Config, GatewayConfig, LogFormat, SandboxConfig, StoreConfig};
-use crate::config::{collector, listen, value};
+use crate::config::settings::{
+    CacheConfig, Config, GatewayConfig, Grants, LogFormat, Power, Powers, SandboxConfig, StoreConfig,
+};
+use crate::config::{collector, ledger_address, listen, section, shared_address, strategy_name, value};
 
-/// Reads the five tables. Relative paths begin at `folder`.
-pub(super) fn read(root: &mut Section<'_, '_>, folder: &Path, config: &mut Config) {
+/// Reads the six tables. Relative paths begin at `folder`.
+pub(super) fn read(root: &mut Section<'_, '_>, folder: &Path, config: &mut Config, environment: &Environment) {
     if let Some(section) = root.section("sandbox") {
         sandbox(section, folder, &mut config.sandbox);
     }
@@ -18,7 +21,14 @@ pub(super) fn read(root: &mut Section<'_, '_>, folder: &Path, config: &mut Confi
         cache(section, &mut config.cache);
     }
     if let Some(section) = root.section("store") {
-        store(section, folder, &mut config.store);
+        store(section, folder, &mut config.store, environment);
+    }
+    if let Some(mut section) = root.section("recording") {
+        let recording = &mut config.recording;
+        section.set("enabled", &mut recording.enabled, value::switch);
+        section.set_some("folder", &mut recording.folder, |value| value::path(value).map(|path| folder.join(path)));
+        section.set("max_mib", &mut recording.most_bytes, mebibytes(1..=1_048_576));
+        section.finish();
     }
     if let Some(section) = root.section("gateway") {
         gateway(section, folder, &mut config.gateway, &mut config.log_requests);
@@ -33,6 +43,12 @@ pub(super) fn read(root: &mut Section<'_, '_>, folder: &Path, config: &mut Confi
 }
 
 fn sandbox(mut section: Section<'_, '_>, folder: &Path, sandbox: &mut SandboxConfig) {
+    let mut interpreters = false;
+    section.set("interpreters", &mut interpreters, value::switch);
+    if interpreters {
+        // Before the single bounds are read, each of which may still say otherwise.
+        *sandbox = SandboxConfig { compile_cache: sandbox.compile_cache.take(), ..SandboxConfig::for_interpreters() };
+    }
     section.set("fuel", &mut sandbox.fuel, value::whole(10_000..=1_000_000_000_000));
     section.set("memory_mib", &mut sandbox.memory, mebibytes(1..=4_096));
     section.set("module_mib", &mut sandbox.module_bytes, mebibytes(1..=256));
@@ -43,7 +59,35 @@ fn sandbox(mut section: Section<'_, '_>, folder: &Path, sandbox: &mut SandboxCon
         DeValue::Boolean(true) => Err(Fault::words("true is no folder", "leave it out for the platform's own")),
         other => value::path(other).map(|path| Some(folder.join(path))),
     });
+    if let Some(granted) = section.section("grants") {
+        grants(granted, folder, &mut sandbox.grants);
+    }
     section.finish();
+}
+
+/// `[sandbox.grants]`: a strategy's name or path, and its powers.
+fn grants(mut section: Section<'_, '_>, folder: &Path, grants: &mut Grants) {
+    for entry in section.entries() {
+        match strategy_name::parse(entry.key, folder) {
+            Ok(strategy) => {
+                if let Some(powers) = section.read(entry, powers) {
+                    grants.grant(strategy, powers);
+                }
+            }
+            Err(fault) => section.fault(entry, fault),
+        }
+    }
+}
+
+fn powers(value: &DeValue<'_>) -> Read<Powers> {
+    let power = |name: &String| {
+        let unknown = || {
+            let mend = section::nearest_or_all(name, &Power::ALL.map(Power::name));
+            Fault::words(format!("{name:?} is no power"), mend)
+        };
+        Power::parse(name).ok_or_else(unknown)
+    };
+    value::texts(value)?.iter().map(power).collect()
 }
 
 fn cache(mut section: Section<'_, '_>, cache: &mut CacheConfig) {
@@ -55,7 +99,7 @@ fn cache(mut section: Section<'_, '_>, cache: &mut CacheConfig) {
     section.finish();
 }
 
-fn store(mut section: Section<'_, '_>, folder: &Path, store: &mut StoreConfig) {
+fn store(mut section: Section<'_, '_>, folder: &Path, store: &mut StoreConfig, environment: &Environment) {
     section.set("path", &mut store.path, |value| match value {
         DeValue::Boolean(false) => Ok(None),
         DeValue::Boolean(true) => Err(Fault::words("true is no file", "leave it out for the platform's own")),
@@ -63,8 +107,14 @@ fn store(mut section: Section<'_, '_>, folder: &Path, store: &mut StoreConfig) {
     });
     section.set("keep_requests", &mut store.keep_requests, value::whole(1..=1_000_000_000));
     section.set("keep", &mut store.keep, value::positive_length);
-    section.set_some("shared", &mut store.shared, shared);
-    section.report().not_active_yet("store.shared");
+    section.set_some("ledger", &mut store.ledger, |value| {
+        let address = value::text(value).map_err(Fault::secret)?;
+        ledger_address::parse(&address, environment)
+    });
+    section.set_some("shared", &mut store.shared, |value| {
+        let address = value::text(value).map_err(Fault::secret)?;
+        shared_address::parse(&address, environment)
+    });
     section.finish();
 }
 
@@ -88,17 +138,4 @@ fn log_format(name: &str) -> Read<LogFormat> {
 
 fn mebibytes(range: std::ops::RangeInclusive<i64>) -> impl Fn(&DeValue<'_>) -> Read<usize> {
     move |value| value::whole::<usize>(range.clone())(value).map(|mebibytes| mebibytes << 20)
-}
-
-/// The address is shown in messages and by `config show`, so it must hold no password.
-fn shared(value: &DeValue<'_>) -> Read<String> {
-    let address = value::text(value).map_err(Fault::secret)?;
-    let is_known = ["redis://", "rediss://", "postgres://", "postgresql://"].iter().any(|way| address.starts_with(way));
-    if address.contains(['@', '?']) {
-        return Err(Fault::words("holds a password, or may", "leave out user, password and query").secret());
-    }
-    if !is_known || address.chars().any(|letter| letter.is_control() || letter.is_whitespace()) {
-        return Err(Fault::example("not the address of a shared store", "\"redis://localhost:6379\""));
-    }
-    Ok(address)
 }

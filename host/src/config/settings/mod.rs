@@ -4,21 +4,29 @@ mod provider;
 mod limits;
 mod model;
 mod route;
+mod powers;
 mod purpose;
 mod health;
 mod budget;
 mod surroundings;
+mod ledger_address;
+mod shared_address;
 
 use indexmap::IndexMap;
 
 pub use budget::{BudgetConfig, SpendLimits, UnknownPrice};
 pub use health::{BreakerConfig, BreakerScope, CooldownConfig, RetryConfig};
+pub use ledger_address::{LedgerAddress, LedgerTls};
 pub use limits::Limits;
 pub use model::{EmbeddingModel, Listing, ModelConfig};
+pub use powers::{Grants, Power, Powers};
 pub use provider::{ApiKey, Credentials, GenerationDefaults, Protocol, ProviderConfig, Timeouts};
 pub use purpose::Purpose;
 pub use route::{HoldBack, OnInterrupt, RouteConfig, StrategyRef, TargetRef};
-pub use surroundings::{CacheConfig, GatewayConfig, LogFormat, SandboxConfig, StoreConfig, TelemetryConfig};
+pub use shared_address::SharedAddress;
+pub use surroundings::{
+    CacheConfig, GatewayConfig, LogFormat, RecordingConfig, SandboxConfig, StoreConfig, TelemetryConfig,
+};
 
 /// Everything Backstop is told.
 #[derive(Debug, Clone)]
@@ -45,6 +53,8 @@ pub struct Config {
     pub cache: CacheConfig,
     /// Where the ledger and the records live.
     pub store: StoreConfig,
+    /// Whether decisions are written down, and where.
+    pub recording: RecordingConfig,
     /// The HTTP front door.
     pub gateway: GatewayConfig,
     /// Where traces and metrics are sent.
@@ -75,6 +85,7 @@ impl Config {
             sandbox: SandboxConfig::default(),
             cache: CacheConfig::default(),
             store: StoreConfig::default(),
+            recording: RecordingConfig::default(),
             gateway: GatewayConfig::default(),
             telemetry: TelemetryConfig::default(),
             log_requests: true,

@@ -3,6 +3,7 @@
 use crate::types::Price;
 
 use super::limits::Limits;
+use super::provider::GenerationDefaults;
 
 /// One model of a provider.
 #[derive(Debug, Clone)]
@@ -21,6 +22,8 @@ pub struct ModelConfig {
     pub vision: bool,
     /// Tokens that one image, sound or file takes at most; `None` is not known, and a budget then refuses requests with any.
     pub media_tokens: Option<u32>,
+    /// Generation settings for requests that say nothing, before its provider's.
+    pub defaults: GenerationDefaults,
     /// Goes on with an answer that has begun; `None` is what is known of its provider.
     pub prefill: Option<bool>,
     /// What it may be asked at most, within its provider's limits.
@@ -64,6 +67,7 @@ impl ModelConfig {
             json: true,
             vision: true,
             media_tokens: None,
+            defaults: GenerationDefaults::default(),
             prefill: None,
             limits: Limits::default(),
             listed: None,

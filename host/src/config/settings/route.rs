@@ -15,6 +15,12 @@ pub struct RouteConfig {
     pub strategy: StrategyRef,
     /// The strategy's own table.
     pub options: serde_json::Map<String, serde_json::Value>,
+    /// SHA-256 of the only component that is let decide, in hexadecimal; `None` is any.
+    pub digest: Option<String>,
+    /// A strategy that is asked the same, and decides nothing.
+    pub shadow: Option<StrategyRef>,
+    /// Its own table.
+    pub shadow_options: serde_json::Map<String, serde_json::Value>,
     /// Attempts for one request at most; `None` is one for every target and one more, and no less than 4.
     pub max_attempts: Option<u32>,
     /// How long a request may take in all. 120 s.
@@ -47,7 +53,8 @@ pub struct TargetRef {
 /// Which strategy decides.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum StrategyRef {
-    /// One of those built in, by its own name: `smart`, `cost`, `quality`, `round-robin`, `fail-fast`.
+    /// One of those built in, by its own name: `smart`, `cost`, `quality`, `round-robin`, `fail-fast`, `by-task`,
+    /// `bandit`, `hedge`, `quota-aware`.
     BuiltIn(&'static str),
     /// A component or core module on disk.
     File(PathBuf),
@@ -92,6 +99,9 @@ impl Default for RouteConfig {
             targets: Vec::new(),
             strategy: StrategyRef::BuiltIn("smart"),
             options: serde_json::Map::new(),
+            digest: None,
+            shadow: None,
+            shadow_options: serde_json::Map::new(),
             max_attempts: None,
             deadline: Duration::from_secs(120),
             on_interrupt: OnInterrupt::Continue,

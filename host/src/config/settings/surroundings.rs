@@ -6,19 +6,27 @@ use std::time::Duration;
 use secrecy::SecretString;
 use url::Url;
 
+use super::ledger_address::LedgerAddress;
+use super::powers::{Grants, Power, Powers};
+use super::route::StrategyRef;
+use super::shared_address::SharedAddress;
+
 /// How guests run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SandboxConfig {
-    /// Fuel for one call. 5,000,000.
+    /// Fuel for one call. 5,000,000; 20,000,000 for interpreters.
     pub fuel: u64,
-    /// Memory of one instance in bytes. 16 MiB.
+    /// Memory of one instance in bytes. 16 MiB; 64 MiB for interpreters.
     pub memory: usize,
-    /// Bytes of a strategy's file at most. 2 MiB; components of JavaScript and Python need more.
+    /// Bytes of a strategy's file at most. 2 MiB; 32 MiB for interpreters.
     pub module_bytes: usize,
-    /// How long a strategy may take to compile. 2 s.
+    /// How long a strategy may take to compile. 2 s; a minute for interpreters.
     pub compile_time: Duration,
-    /// Whether `wasi:*` imports are answered (with nothing behind them but the question's own clock and entropy).
+    /// Whether `wasi:*` imports are answered (with nothing behind them but the question's own clock and entropy), whoever has
+    /// them.
     pub wasi: bool,
+    /// Which strategy was granted which power.
+    pub grants: Grants,
     /// Where compiled components are kept; `None` is not at all.
     pub compile_cache: Option<PathBuf>,
 }
@@ -47,8 +55,21 @@ pub struct StoreConfig {
     pub keep_requests: u64,
     /// How long records are kept. 30 days.
     pub keep: Duration,
-    /// A store shared by several instances.
-    pub shared: Option<String>,
+    /// The database with the ledger that several instances share; `None` is a file beside `path`.
+    pub ledger: Option<LedgerAddress>,
+    /// A store that several instances share: budgets hold for all of them together.
+    pub shared: Option<SharedAddress>,
+}
+
+/// Decisions written down, so that another strategy can be asked the same afterwards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecordingConfig {
+    /// Whether it is on.
+    pub enabled: bool,
+    /// Where the files are; `None` is nowhere. Loaded configurations name one in the platform's data folder.
+    pub folder: Option<PathBuf>,
+    /// Bytes of all files in the folder. 256 MiB.
+    pub most_bytes: usize,
 }
 
 /// The HTTP front door.
@@ -101,7 +122,33 @@ impl Default for CacheConfig {
 
 impl Default for StoreConfig {
     fn default() -> Self {
-        Self { path: None, keep_requests: 100_000, keep: Duration::from_secs(30 * 24 * 3_600), shared: None }
+        Self {
+            path: None,
+            keep_requests: 100_000,
+            keep: Duration::from_secs(30 * 24 * 3_600),
+            ledger: None,
+            shared: None,
+        }
+    }
+}
+
+impl Default for RecordingConfig {
+    fn default() -> Self {
+        Self { enabled: false, folder: None, most_bytes: 256 << 20 }
+    }
+}
+
+impl SandboxConfig {
+    /// Room for components that carry an interpreter, as Python's do: `sandbox.interpreters = true`.
+    #[must_use]
+    pub fn for_interpreters() -> Self {
+        Self {
+            fuel: 20_000_000,
+            memory: 64 << 20,
+            module_bytes: 32 << 20,
+            compile_time: Duration::from_secs(60),
+            ..Self::default()
+        }
     }
 }
 
@@ -113,8 +160,30 @@ impl Default for SandboxConfig {
             module_bytes: 2 << 20,
             compile_time: Duration::from_secs(2),
             wasi: false,
+            grants: Grants::default(),
             compile_cache: None,
         }
+    }
+}
+
+impl SandboxConfig {
+    /// The same with powers granted to a strategy.
+    #[must_use]
+    pub fn with_grant(mut self, strategy: StrategyRef, powers: Powers) -> Self {
+        self.grants.grant(strategy, powers);
+        self
+    }
+
+    /// What a strategy may have beyond its question. Those built in have what they learn by, since whoever names one wants it to;
+    /// none of them reads messages.
+    #[must_use]
+    pub fn powers_of(&self, strategy: &StrategyRef) -> Powers {
+        let of_its_own = match strategy {
+            StrategyRef::BuiltIn(_) => Powers::from_iter([Power::Observe, Power::State, Power::Log]),
+            StrategyRef::File(_) => Powers::NONE,
+        };
+        let of_all = if self.wasi { Powers::NONE.with(Power::Wasi) } else { Powers::NONE };
+        self.grants.of(strategy).and(of_its_own).and(of_all)
     }
 }
 

@@ -47,6 +47,21 @@ fn knows_the_price_of_one_from_the_catalogue() {
 }
 
 #[test]
+fn knows_those_of_known_providers_at_their_own_address_unless_told_otherwise() {
+    let ids = |settings: &str| {
+        let config = loaded(&format!("[providers.openai]\n{settings}"), &[("OPENAI_API_KEY", "k")]).config;
+        let models = config.providers["openai"].embedding_models.iter().map(|model| model.id.clone());
+        models.collect::<Vec<_>>().join(" ")
+    };
+
+    assert_eq!(ids(""), "text-embedding-3-small text-embedding-3-large");
+    assert_eq!(ids("models = [\"gpt-4o\"]\n"), "text-embedding-3-small text-embedding-3-large");
+    assert_eq!(ids("embedding_models = [\"text-embedding-ada-002\"]\n"), "text-embedding-ada-002");
+    assert_eq!(ids("embedding_models = []\n"), "");
+    assert_eq!(ids("base_url = \"http://127.0.0.1:1/v1\"\n"), "", "whoever is there may have others");
+}
+
+#[test]
 fn takes_a_provider_that_only_makes_embeddings_and_lets_nobody_chat_with_it() {
     let only = "[providers.own]\nbase_url = \"http://127.0.0.1:1/v1\"\nembedding_models = [\"e\"]\n";
     let other = "[providers.chat]\nbase_url = \"http://127.0.0.1:2/v1\"\nmodels = [\"m\"]\n";

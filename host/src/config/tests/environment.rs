@@ -61,7 +61,6 @@ fn changes_with_every_variable_what_it_names() {
         ("OPENAI_PRIORITY", "2", "providers.openai.priority = 2"),
         ("OPENAI_MAX_RETRIES", "3", "routes.default.options.retries = 3"),
         ("OLLAMA_RETRY_DELAY", "0.5", "routes.default.options.base_delay = \"500ms\""),
-        ("OPENAI_BASE_URL", "http://127.0.0.1:9/v1", "providers.openai.base_url = \"http://127.0.0.1:9/v1\""),
         ("OLLAMA_HOST", "http://127.0.0.1:9", "providers.ollama.base_url = \"http://127.0.0.1:9/\""),
         ("OLLAMA_URL", "gpu:9", "providers.ollama.base_url = \"http://gpu:9/\""),
         ("OLLAMA_MODEL_NAME", "llama3.1", "providers.ollama.models = [\"llama3.1\"]"),
@@ -70,6 +69,9 @@ fn changes_with_every_variable_what_it_names() {
     ] {
         assert_eq!(changes(PIPELINE, variable, value), [expected], "{variable}={value}");
     }
+    // Whoever is at another address may not have the usual embedding models.
+    let moved = ["providers.openai.base_url = \"http://127.0.0.1:9/v1\"", "providers.openai.embedding_models = null"];
+    assert_eq!(changes(PIPELINE, "OPENAI_BASE_URL", "http://127.0.0.1:9/v1"), moved);
 }
 
 // B2, B7

@@ -93,6 +93,14 @@ fn refuses_unknown_keys_everywhere() {
         ("[breaker]\nfailure = 1\n", "backstop.toml:2: breaker.failure: no such setting; did you mean failures?"),
         ("[routes.a]\ntarget = 1\n", "backstop.toml:2: routes.a.target: no such setting; did you mean targets?"),
         ("[sandbox]\nfule = 1\n", "backstop.toml:2: sandbox.fule: no such setting; did you mean fuel?"),
+        (
+            "[sandbox.grants]\nsmrt = [\"log\"]\n",
+            "backstop.toml:2: sandbox.grants.smrt = [\"log\"]: no built-in strategy, and no path that ends in .wasm; did you mean smart?",
+        ),
+        (
+            "[sandbox.grants]\n\"x.wasm\" = [\"stat\"]\n",
+            "backstop.toml:2: sandbox.grants.\"x.wasm\" = [\"stat\"]: \"stat\" is no power; did you mean state?",
+        ),
         ("[gateway]\nlistne = 1\n", "backstop.toml:2: gateway.listne: no such setting; did you mean listen?"),
         ("[store]\npaht = 1\n", "backstop.toml:2: store.paht: no such setting; did you mean path?"),
         ("[cache]\nenable = 1\n", "backstop.toml:2: cache.enable: no such setting; did you mean enabled?"),
@@ -274,12 +282,20 @@ fn refuses_targets_that_are_not_there() {
 }
 
 #[test]
-fn says_that_a_shared_store_is_not_active_yet() {
-    let loaded = loaded(&format!("{ONE}[store]\nshared = \"redis://localhost:6379\"\n"), &[]);
+fn takes_the_shared_store_with_its_password_from_a_variable() {
+    let store = |line: &str| format!("{ONE}[store]\nshared = \"{line}\"\n");
 
-    assert_eq!(notices(&loaded), ["backstop.toml:5: store.shared is accepted, but has no effect in this version"]);
+    let shared = loaded(&store("${REDIS_URL}"), &[("REDIS_URL", "rediss://:CANARY@redis.example/3")]);
+    let shown = crate::config::show(&shared);
+    assert!(
+        shown.contains("shared = \"rediss://redis.example:6379/3\"  # with a password; backstop.toml:5"),
+        "{shown}"
+    );
+    assert!(!shown.contains("CANARY"));
+
+    let said = problem(&store("postgres://h"));
+    assert!(said.starts_with("backstop.toml:5: store.shared: not an address of Redis's; write shared = "), "{said}");
 }
-
 #[test]
 fn takes_a_store_beside_the_file_or_none() {
     let path = |setting: &str| loaded(&format!("{ONE}[store]\npath = {setting}\n"), &[]).config.store.path;

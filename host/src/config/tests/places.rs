@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::config::{BreakerScope, CacheConfig, Credentials, Limits, Protocol, Sources, UnknownPrice, load};
+use crate::config::{
+    BreakerScope, CacheConfig, Credentials, Limits, Power, Protocol, SandboxConfig, Sources, StrategyRef, UnknownPrice,
+    load,
+};
 use crate::types::{NanoUsd, Price};
 
 use super::{Folder, default_route, loaded, models, names, problem};
@@ -140,6 +143,9 @@ max_tokens = 12
 fuel = 20_000_000
 memory_mib = 64
 compile_cache = false
+[sandbox.grants]
+bandit = ["content"]
+"mine/x.wasm" = ["observe", "state"]
 [cache]
 enabled = true
 ttl = "1h"
@@ -169,6 +175,11 @@ any_temperature = true
     assert!(config.purposes.contains_key("moderation"));
     assert_eq!((config.sandbox.fuel, config.sandbox.memory), (20_000_000, 64 << 20));
     assert_eq!(config.sandbox.compile_cache, None);
+    let powers =
+        |strategy: &StrategyRef| config.sandbox.powers_of(strategy).iter().map(Power::name).collect::<Vec<_>>();
+    let granted: Vec<_> = config.sandbox.grants.iter().map(|(strategy, _)| powers(strategy)).collect();
+    assert_eq!(granted, [vec!["observe", "state", "content", "log"], vec!["observe", "state"]]);
+    assert_eq!(powers(&StrategyRef::File("yours/x.wasm".into())), [""; 0]);
     let cache = CacheConfig {
         enabled: true,
         ttl: Duration::from_secs(3_600),
@@ -177,6 +188,18 @@ any_temperature = true
         any_temperature: true,
     };
     assert_eq!(config.cache, cache);
+}
+
+#[test]
+fn makes_room_for_interpreters_in_one_line_and_lets_each_bound_say_otherwise() {
+    let roomy = loaded("[sandbox]\ninterpreters = true\n", &[]).config.sandbox;
+    let tighter = loaded("[sandbox]\nfuel = 7_000_000\ninterpreters = true\nwasi = true\n", &[]).config.sandbox;
+
+    assert_eq!(
+        roomy,
+        SandboxConfig { compile_cache: roomy.compile_cache.clone(), ..SandboxConfig::for_interpreters() }
+    );
+    assert_eq!((tighter.fuel, tighter.memory, tighter.wasi), (7_000_000, 64 << 20, true));
 }
 
 // E1

@@ -56,7 +56,7 @@ fn hides_keys_wherever_they_were_put_by_mistake() {
         assert_hidden(&error.to_string());
         assert_hidden(&format!("{error:?}"));
     }
-    let store = format!("[store]\nshared = \"redis://:{CANARY}@localhost\"\n");
+    let store = format!("[store]\nshared = \"redis://:{CANARY}@localhost/{CANARY}\"\n");
     assert_hidden(&Folder::with(&store, "").load(&[]).unwrap_err().to_string());
 }
 

@@ -26,12 +26,11 @@ struct Report {
     success: Option<bool>,
 }
 
-/// Which strategy is to decide.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+/// Which strategy is to decide; without a word, the one in the shadow.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 struct Promotion {
-    strategy: String,
-    #[serde(default)]
+    strategy: Option<String>,
     options: Map<String, Value>,
 }
 
@@ -60,10 +59,19 @@ impl Admin {
     pub(super) async fn on_strategy(&self, route: &str, act: OnStrategy, asked: &Bytes) -> Result<Value, AdminError> {
         let changed = match act {
             OnStrategy::Reload => self.backstop.reload_strategy(route).await?,
-            OnStrategy::Promote => {
-                let Promotion { strategy, options } = body::read(asked)?;
-                self.backstop.promote(route, &strategy, options).await?
-            }
+            OnStrategy::Promote => match body::read(asked)? {
+                Promotion { strategy: Some(strategy), options } => {
+                    self.backstop.promote(route, &strategy, options).await?
+                }
+                Promotion { strategy: None, options } if options.is_empty() => {
+                    self.backstop.promote_shadow(route).await?
+                }
+                Promotion { strategy: None, .. } => {
+                    let fault = "are for a strategy that is named; the one in the shadow has its own".to_owned();
+                    return Err(AdminError::Invalid { field: "options".to_owned(), fault });
+                }
+            },
+            OnStrategy::RollBack => self.backstop.roll_back(route).await?,
         };
         Ok(json!({"strategy": changed}))
     }

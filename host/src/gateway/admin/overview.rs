@@ -26,6 +26,7 @@ impl Admin {
             "budgets": self.backstop.budgets().iter().map(budget).collect::<Vec<_>>(),
             "scoped_budgets": self.backstop.scoped_budgets().iter().map(scoped).collect::<Vec<_>>(),
             "ledger_fault": self.backstop.ledger_fault(),
+            "shared_store": self.backstop.shared_store(),
             "alert_at": self.backstop.config().budget.alert_at,
             "alerts": self.backstop.alerts(),
             "records_lost": self.store.as_ref().map(|store| store.lost()),

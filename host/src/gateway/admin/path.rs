@@ -45,6 +45,7 @@ pub(super) enum OnProvider {
 pub(super) enum OnStrategy {
     Reload,
     Promote,
+    RollBack,
 }
 
 impl Resource {
@@ -64,6 +65,7 @@ impl Resource {
             ["strategies"] => Self::Strategies,
             ["strategies", of, "reload"] => Self::Strategy(name(of)?, OnStrategy::Reload),
             ["strategies", of, "promote"] => Self::Strategy(name(of)?, OnStrategy::Promote),
+            ["strategies", of, "roll-back"] => Self::Strategy(name(of)?, OnStrategy::RollBack),
             ["costs"] => Self::Costs,
             ["costs", "entries"] => Self::CostEntries,
             ["costs", "reset"] => Self::ResetCosts,
@@ -159,8 +161,8 @@ mod tests {
             })
             .collect();
 
-        // Four kinds of call on a provider, two on a strategy; every other resource has one path.
-        assert_eq!(found.len(), 15 + 4 + 2);
+        // Four kinds of call on a provider, three on a strategy; every other resource has one path.
+        assert_eq!(found.len(), 15 + 4 + 3);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::accounting::CostLine;
+use crate::accounting::store::StoreError;
 use crate::guard::ProviderStatus;
 use crate::types::NanoUsd;
 
@@ -58,10 +59,17 @@ impl Admin {
         found.ok_or_else(|| AdminError::NotFound { what: "provider", name: name.to_owned() })
     }
 
-    /// What was spent today: by the store, which knows of what was before the start, else by what is in memory.
+    /// What was spent today: by the ledger, which knows of what was before the start, else by what is in memory. A ledger that cannot
+    /// be read is no reason to tell nothing else.
     pub(super) async fn spent_today(&self) -> Result<Vec<CostLine>, AdminError> {
         let today = self.today();
-        let stored = self.read(move |reader| reader.costs(today)).await?;
+        let stored = match self.read(move |reader| reader.costs(today)).await {
+            Err(AdminError::Store(StoreError::Ledger(error))) => {
+                tracing::warn!("what was spent today is told from memory: {error}");
+                None
+            }
+            read => read?,
+        };
         let in_memory = || self.backstop.costs().lines().filter(|line| line.day == today).collect();
         Ok(stored.unwrap_or_else(in_memory))
     }

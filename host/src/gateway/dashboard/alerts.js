@@ -8,12 +8,14 @@ import { moment } from "./words.js";
 const TONES = {
   "every-provider-down": "bad",
   "ledger-unavailable": "bad",
+  "shared-store-lost": "bad",
   "key-rejected": "bad",
   "strategy-quarantined": "bad",
   "model-unknown": "bad",
   budget: "wait",
   "reload-refused": "wait",
   recovered: "ok",
+  "shared-store-back": "ok",
 };
 
 /** Shows the alerts of the overview and those that come after it. */

@@ -73,6 +73,7 @@ const FILES: &[(&str, &str, &[u8])] = &[
     ("story.css", CSS, include_bytes!("story.css")),
     ("alerts.js", JS, include_bytes!("alerts.js")),
     ("api.js", JS, include_bytes!("api.js")),
+    ("budgets.js", JS, include_bytes!("budgets.js")),
     ("buckets.js", JS, include_bytes!("buckets.js")),
     ("candidates.js", JS, include_bytes!("candidates.js")),
     ("clock.js", JS, include_bytes!("clock.js")),

@@ -15,6 +15,10 @@ const BUILT_IN = {
   quality: "the highest priority first",
   "round-robin": "declared order, starting one further each time",
   "fail-fast": "the first usable target and no other",
+  "by-task": "those named for a task, for long and for short requests",
+  "quota-aware": "by lot, in proportion to what is left of each quota",
+  bandit: "learns who serves well and soon",
+  hedge: "the highest priority, and a second when it is unusually slow",
 };
 
 /** Shows the routes and keeps them true. */

@@ -1,9 +1,10 @@
 // What was spent: against each budget, day by day, and on what.
 
-import { el, keyed, say, show } from "./element.js";
+import { showBudgets } from "./budgets.js";
+import { el, say, show } from "./element.js";
 import { on } from "./known.js";
 import { colourOf } from "./palette.js";
-import { count, dollars, money, percent, plural } from "./words.js";
+import { count, dollars, money, plural } from "./words.js";
 
 const MODELS_SHOWN = 5;
 const DAYS = 30;
@@ -11,61 +12,16 @@ const DAY_MS = 86_400_000;
 
 /** Shows budgets and costs and keeps them true. */
 export function showSpend(parent) {
-  const budgets = el("div", { class: "budgets" });
-  const unbounded = el("p", { class: "empty", hidden: true }, "No budget is set: nothing bounds the spend.");
+  const updateBudgets = showBudgets(parent);
   const days = el("div", { class: "days" });
   const models = el("ul", { class: "cost-list" });
-  parent.append(budgets, unbounded, days, models);
-  on("overview", (overview) => {
-    unbounded.hidden = overview.budgets.length > 0;
-    keyed(
-      budgets,
-      overview.budgets,
-      (budget) => budget.scope,
-      makeBudget,
-      (element, budget) => updateBudget(element, budget, overview.alert_at),
-    );
-  });
+  parent.append(days, models);
+  on("overview", updateBudgets);
   on("costs", (costs) => {
     say(document.getElementById("spend-note"), `${money(costs.total_usd)} in ${DAYS} days`);
     show(days, costs.lines, () => daily(costs.lines));
     show(models, costs.lines, () => byModel(costs.lines));
   });
-}
-
-function makeBudget({ scope }) {
-  const cells = {
-    words: el("span"),
-    spent: el("span", { class: "budget-spent" }),
-    reserved: el("span", { class: "budget-reserved" }),
-  };
-  const mark = el("span", { class: "budget-mark" });
-  const bar = el("div", { class: "budget-bar", role: "img" }, cells.spent, cells.reserved, mark);
-  const element = el(
-    "div",
-    { class: "budget", "data-scope": scope },
-    el("p", { class: "budget-head" }, el("strong", {}, scope === "day" ? "Today" : "This month"), cells.words),
-    bar,
-  );
-  element.cells = { ...cells, bar, mark };
-  return element;
-}
-
-/** What is held counts as spent until it is known: what is under way, and what nobody could count. */
-function updateBudget({ cells, dataset }, { limit, spent, reserved, uncertain }, alertAt) {
-  const [all, gone, held] = [dollars(limit), dollars(spent), dollars(reserved) + dollars(uncertain)];
-  const share = all > 0 ? (gone + held) / all : 0;
-  say(cells.words, `${money(gone + held)} of ${money(limit)} · ${percent(Math.round(share * 100) / 100)}`);
-  const parts = `${money(reserved)} reserved for what is under way, ${money(uncertain)} uncertain`;
-  const words = `${money(spent)} spent, ${parts}, of ${money(limit)}`;
-  cells.bar.setAttribute("aria-label", words);
-  cells.bar.title = words;
-  cells.spent.style.width = `${Math.min(100, (gone / all) * 100 || 0)}%`;
-  cells.reserved.style.width = `${Math.min(100, (held / all) * 100 || 0)}%`;
-  cells.mark.hidden = alertAt === null;
-  cells.mark.style.left = `${alertAt * 100}%`;
-  cells.mark.title = `warns at ${percent(alertAt)}`;
-  dataset.tone = share >= 1 ? "bad" : alertAt !== null && share >= alertAt ? "wait" : "ok";
 }
 
 /** A column for each day, the highest as high as there is room. */

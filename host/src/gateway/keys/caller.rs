@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::clock::Moment;
-use crate::guard::Share;
+use crate::guard::{ASKED_IN, Share};
 use crate::types::KeyAccount;
 
 use super::denied::Denied;
@@ -86,7 +86,9 @@ impl Caller {
         let share = {
             let mut allowance = key.allowance();
             if let Some(wait) = allowance.wait(tokens, now) {
-                return Err(Denied::Limited { limits: grant.limits.in_words(), wait });
+                drop(allowance);
+                let are_others_asked = key.ask_others() && wait <= ASKED_IN;
+                return Err(Denied::Limited { limits: grant.limits.in_words(), wait, are_others_asked });
             }
             allowance.take(tokens, now)
         };

@@ -40,5 +40,7 @@ pub enum Denied {
         limits: String,
         /// How long until the request may come again, if no other comes first.
         wait: Duration,
+        /// Whether other gateways have just been asked for what they do not use of the limit.
+        are_others_asked: bool,
     },
 }

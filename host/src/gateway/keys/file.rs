@@ -10,6 +10,7 @@ use thiserror::Error;
 
 use crate::random::{self, NoRandomness};
 
+use super::exchange::Met;
 use super::record::{Grant, KeyRecord};
 use super::register::{ChangeError, ParseRegisterError, Register};
 use super::secret::KeyText;
@@ -116,6 +117,11 @@ impl KeyFile {
             let old = register.revoke(which, now)?;
             add(register, &old.name, old.grant, now)
         })
+    }
+
+    /// Takes in what other gateways' files hold.
+    pub(super) fn absorb(&self, met: &[Met]) -> Result<(), KeyFileError> {
+        self.change(|register| Ok(register.absorb(met))).map(drop)
     }
 
     /// The file's state, without its contents; `None` where there is none.

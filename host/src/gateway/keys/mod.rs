@@ -1,7 +1,8 @@
 //! The gateway's own keys: who may ask it, for what, and how much.
 //!
 //! `file` keeps them, as digests (`secret`), in one `register` of `record`s; `ring` has them at hand, `credentials` finds the
-//! one a request brings, `denied` says why it opens nothing; `caller` is who was let in, and holds to the key's limits.
+//! one a request brings, `denied` says why it opens nothing; `caller` is who was let in, and holds to the key's limits. Where
+//! several gateways share a store, `exchange` brings their keys together, and limits are `divided` among them.
 
 mod secret;
 mod record;
@@ -10,9 +11,11 @@ mod file;
 mod credentials;
 mod denied;
 mod ring;
+mod divided;
+mod exchange;
 mod caller;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -28,10 +31,15 @@ pub use ring::Purpose;
 pub use secret::{KeyHash, KeyText};
 
 use credentials::Credentials;
+use divided::Divided;
+use exchange::{Exchange, Met};
 use file::Stamp;
+use register::Register;
 use ring::Ring;
 
 use crate::clock::Clock;
+use crate::config::SharedAddress;
+use crate::guard::{Fleet, Sharer};
 
 /// How often the file is looked at: a key is dead at every gateway within a second of being revoked.
 const EVERY: Duration = Duration::from_millis(500);
@@ -45,6 +53,8 @@ pub struct Keys {
     file: Option<KeyFile>,
     ring: RwLock<Arc<Ring>>,
     when_none: WhenNone,
+    /// Where other gateways' keys are met.
+    exchange: Option<Mutex<Exchange>>,
 }
 
 /// Whom to let in where there are no keys.
@@ -59,18 +69,25 @@ pub(super) struct Watch {
     task: Option<AbortHandle>,
 }
 
-/// What was seen of the file.
+/// What was seen of the file, and of others'.
+#[derive(Default)]
 struct Seen {
     stamp: Option<Stamp>,
     /// What was wrong with it, so that it is told once.
     fault: Option<String>,
+    /// What it held.
+    records: Vec<KeyRecord>,
+    /// What other gateways' files hold.
+    met: Vec<Met>,
+    /// Why they could not be met, so that it is told once.
+    apart: Option<String>,
 }
 
 impl Keys {
     /// No keys, now and later.
     #[must_use]
     pub fn none() -> Self {
-        Self { file: None, ring: RwLock::default(), when_none: WhenNone::Anyone }
+        Self { file: None, ring: RwLock::default(), when_none: WhenNone::Anyone, exchange: None }
     }
 
     /// The keys of a file, which need not be there yet. A gateway that serves sees its changes within a second.
@@ -79,7 +96,7 @@ impl Keys {
     /// When the file cannot be read or does not hold keys.
     pub fn open(file: KeyFile) -> Result<Self, KeyFileError> {
         let ring = Arc::new(Ring::new(file.read()?));
-        Ok(Self { file: Some(file), ring: RwLock::new(ring), when_none: WhenNone::Anyone })
+        Ok(Self { file: Some(file), ring: RwLock::new(ring), when_none: WhenNone::Anyone, exchange: None })
     }
 
     /// How many keys open something at that time.
@@ -105,39 +122,77 @@ impl Keys {
         Self { when_none: WhenNone::Nobody, ..self }
     }
 
-    /// Looks at the file every half second.
-    pub(super) fn watch(self: &Arc<Self>, clock: Arc<dyn Clock>) -> Watch {
+    /// Has the keys' limits divided among several gateways, and their keys brought together by way of the store at an address.
+    pub(super) fn shared(self, fleet: &dyn Fleet, address: &SharedAddress, clock: &Arc<dyn Clock>) -> Self {
+        if self.file.is_none() {
+            return self;
+        }
+        let divided = Arc::new(Divided::new(fleet.commons()));
+        fleet.share(Arc::clone(&divided) as Arc<dyn Sharer>, None, clock);
+        self.replace(self.ring().sharing(divided));
+        // The address was good for the fleet: it is for this, too.
+        let exchange = Exchange::new(address, Arc::clone(clock)).ok().map(Mutex::new);
+        Self { exchange, ..self }
+    }
+
+    /// Looks at the file, and at what other gateways have, every half second; at the latter once before it returns.
+    pub(super) async fn watch(self: &Arc<Self>, clock: Arc<dyn Clock>) -> Watch {
         let Some(file) = self.file.clone() else { return Watch { task: None } };
         let keys = Arc::clone(self);
+        let look = move |mut seen: Seen| {
+            let (keys, file) = (Arc::clone(&keys), file.clone());
+            spawn_blocking(move || {
+                keys.look(&file, &mut seen);
+                seen
+            })
+        };
+        // Nothing was seen yet: the file may have changed since it was opened.
+        let mut seen = Seen::default();
+        if self.exchange.is_some() {
+            // A key that was revoked elsewhere must not open anything here, were it for a moment.
+            match look(seen).await {
+                Ok(back) => seen = back,
+                Err(_) => return Watch { task: None },
+            }
+        }
         let task = tokio::spawn(async move {
-            // Nothing was seen yet: the file may have changed since it was opened.
-            let mut seen = Seen { stamp: None, fault: None };
             loop {
                 clock.sleep_until(clock.now() + EVERY).await;
-                let (keys, file) = (Arc::clone(&keys), file.clone());
-                let looked = spawn_blocking(move || {
-                    keys.look(&file, &mut seen);
-                    seen
-                });
-                let Ok(back) = looked.await else { return };
+                let Ok(back) = look(seen).await else { return };
                 seen = back;
             }
         });
         Watch { task: Some(task.abort_handle()) }
     }
 
-    /// Reads the file anew where it has changed. Where that fails, the keys stay as they are, and it is tried again.
+    /// Takes up what has changed in the file, and what other gateways have. Where the file cannot be read, the keys stay as they
+    /// are, and it is tried again.
     fn look(&self, file: &KeyFile, seen: &mut Seen) {
-        let stamp = file.stamp();
-        if stamp == seen.stamp && seen.fault.is_none() {
+        let has_changed = self.look_at_file(file, seen);
+        let has_met = self.meet_others(has_changed, seen);
+        if !has_changed && !has_met {
             return;
         }
-        let ring = self.ring();
+        let mut all = Register::of(seen.records.clone());
+        if all.absorb(&seen.met)
+            && let Err(error) = file.absorb(&seen.met)
+        {
+            tracing::warn!("keys of other gateways are good here, and not in the file: {error}");
+        }
+        self.replace(self.ring().succeeded_by(all.into_keys()));
+    }
+
+    /// Reads the file anew where it has changed. Returns whether it was read.
+    fn look_at_file(&self, file: &KeyFile, seen: &mut Seen) -> bool {
+        let stamp = file.stamp();
+        if stamp == seen.stamp && seen.fault.is_none() {
+            return false;
+        }
         let fault = match file.read() {
             // Whoever moves the file away for a moment must not open the gateway to everybody.
-            Ok(_) if stamp.is_none() && !ring.is_empty() => Some(format!("{} is gone", file.path().display())),
+            Ok(_) if stamp.is_none() && !self.ring().is_empty() => Some(format!("{} is gone", file.path().display())),
             Ok(records) => {
-                self.replace(ring.succeeded_by(records));
+                seen.records = records;
                 None
             }
             Err(error) => Some(error.to_string()),
@@ -145,7 +200,26 @@ impl Keys {
         if let Some(fault) = fault.as_ref().filter(|fault| seen.fault.as_ref() != Some(fault)) {
             tracing::warn!("the gateway goes on with the keys it has: {fault}");
         }
-        *seen = Seen { stamp, fault };
+        (seen.stamp, seen.fault) = (stamp, fault);
+        seen.fault.is_none()
+    }
+
+    /// Tells other gateways the keys of the file, and hears theirs. Returns whether there is news.
+    fn meet_others(&self, has_changed: bool, seen: &mut Seen) -> bool {
+        let Some(exchange) = &self.exchange else { return false };
+        let mut exchange = exchange.lock().unwrap_or_else(PoisonError::into_inner);
+        if has_changed {
+            exchange.file_changed();
+        }
+        let met = exchange.meet(&seen.records);
+        let apart = met.as_ref().err().map(ToString::to_string);
+        if let Some(why) = apart.as_ref().filter(|_| seen.apart.is_none()) {
+            tracing::warn!("keys that other gateways make or revoke are not known here: {why}");
+        }
+        seen.apart = apart;
+        let Ok(Some(met)) = met else { return false };
+        seen.met = met;
+        true
     }
 
     fn ring(&self) -> Arc<Ring> {
@@ -182,7 +256,7 @@ mod tests {
     }
 
     fn unseen() -> Seen {
-        Seen { stamp: None, fault: None }
+        Seen::default()
     }
 
     #[test]

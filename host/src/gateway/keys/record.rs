@@ -45,7 +45,7 @@ pub struct Grant {
     /// Labels of each of its requests. They win over the request's own.
     #[serde(skip_serializing_if = "IndexMap::is_empty")]
     pub labels: IndexMap<String, String>,
-    /// What it may ask at most, at each gateway.
+    /// What it may ask at most: of all gateways that share a store together, else of each.
     #[serde(skip_serializing_if = "KeyLimits::are_none")]
     pub limits: KeyLimits,
     /// What may be spent with it.

@@ -1,11 +1,12 @@
 //! All keys there ever were, as one value: read, changed by one key at a time, written.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::exchange::Met;
 use super::record::{Grant, KeyRecord, KeyState};
 use super::secret::{KeyText, PREFIX};
 
@@ -95,6 +96,10 @@ impl Register {
         Ok(text + "\n")
     }
 
+    pub(super) fn of(keys: Vec<KeyRecord>) -> Self {
+        Self { keys }
+    }
+
     pub(super) fn into_keys(self) -> Vec<KeyRecord> {
         self.keys
     }
@@ -132,6 +137,31 @@ impl Register {
         }
         key.revoked = Some(now);
         Ok(key.clone())
+    }
+
+    /// Takes in what other gateways' files hold: their keys, and that they have revoked some of these. Whether that was news.
+    pub(super) fn absorb(&mut self, met: &[Met]) -> bool {
+        let before = self.keys.len();
+        let (mut ids, mut hashes) = (HashMap::new(), HashSet::new());
+        for (place, key) in self.keys.iter().enumerate() {
+            ids.insert(key.id.clone(), place);
+            hashes.insert(key.hash);
+        }
+        let mut is_news = false;
+        for Met { id, is_revoked, record } in met {
+            match (ids.get(id).and_then(|place| self.keys.get_mut(*place)), record) {
+                (Some(own), theirs) => {
+                    let is_same = theirs.as_ref().is_none_or(|theirs| theirs.hash == own.hash);
+                    if *is_revoked && is_same && own.revoked.is_none() {
+                        own.revoked = theirs.as_ref().and_then(|theirs| theirs.revoked).or(Some(own.created));
+                        is_news = true;
+                    }
+                }
+                (None, Some(theirs)) if hashes.insert(theirs.hash) => self.keys.push(theirs.clone()),
+                (None, _) => {}
+            }
+        }
+        is_news || self.keys.len() > before
     }
 
     /// The key with the id, else the latest with the name; one that is not revoked before one that is.

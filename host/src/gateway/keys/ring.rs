@@ -9,6 +9,7 @@ use crate::guard::Allowance;
 
 use super::credentials::Credentials;
 use super::denied::Denied;
+use super::divided::Divided;
 use super::record::{KeyRecord, KeyState};
 use super::secret::KeyHash;
 
@@ -16,6 +17,8 @@ use super::secret::KeyHash;
 #[derive(Debug, Default)]
 pub(super) struct Ring {
     keys: HashMap<KeyHash, Arc<HeldKey>>,
+    /// Where several gateways share the keys' limits.
+    divided: Option<Arc<Divided>>,
 }
 
 /// One key.
@@ -24,6 +27,7 @@ pub(super) struct HeldKey {
     pub(super) record: KeyRecord,
     /// Outlives the file's next state, or else every change of the file would fill it up again.
     allowance: Arc<Mutex<Allowance>>,
+    divided: Option<Arc<Divided>>,
 }
 
 /// What a door is for.
@@ -45,11 +49,20 @@ impl Ring {
         let held = |record: KeyRecord| {
             let limits = record.grant.limits;
             let same = self.keys.get(&record.hash).filter(|old| old.record.grant.limits == limits);
-            let fresh = || Arc::new(Mutex::new(Allowance::of_key(&limits.into())));
+            let fresh = || match &self.divided {
+                Some(_) => Arc::new(Mutex::new(Allowance::shared(&limits.into()))),
+                None => Arc::new(Mutex::new(Allowance::of_key(&limits.into()))),
+            };
             let allowance = same.map_or_else(fresh, |old| Arc::clone(&old.allowance));
-            (record.hash, Arc::new(HeldKey { record, allowance }))
+            (record.hash, Arc::new(HeldKey { record, allowance, divided: self.divided.clone() }))
         };
-        Self { keys: records.into_iter().map(held).collect() }
+        Self { keys: records.into_iter().map(held).collect(), divided: self.divided.clone() }
+    }
+
+    /// The same keys, with limits that several gateways share. What was used of them is forgotten.
+    pub(super) fn sharing(&self, divided: Arc<Divided>) -> Self {
+        let records = self.keys.values().map(|key| key.record.clone()).collect();
+        Self { keys: HashMap::new(), divided: Some(divided) }.succeeded_by(records)
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -83,6 +96,14 @@ impl Ring {
 }
 
 impl HeldKey {
+    /// Whether other gateways have a part of its limits. They are asked for what they do not use of it.
+    pub(super) fn ask_others(&self) -> bool {
+        if let Some(divided) = &self.divided {
+            divided.ask(&self.record.id, &self.allowance);
+        }
+        self.divided.is_some()
+    }
+
     /// What it may still ask. A thread that panicked has left no more than a request's share behind.
     pub(super) fn allowance(&self) -> MutexGuard<'_, Allowance> {
         self.allowance.lock().unwrap_or_else(PoisonError::into_inner)

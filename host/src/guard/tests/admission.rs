@@ -142,7 +142,7 @@ fn draws_on_the_retry_budget_for_retries_alone() {
     let _sent = guard.admit(A, &retry, at(0), WALL).unwrap().dispatch(at(0));
 
     assert_eq!(guard.admit(A, &retry, at(0), WALL).unwrap_err(), Denied::NoRetriesLeft);
-    assert_eq!(guard.state(A, &retry, at(0), WALL).standing, Standing::Spent);
+    assert_eq!(guard.view(A, &retry, at(0), WALL).0.standing, Standing::Spent);
     assert!(guard.admit(A, &CLAIM, at(0), WALL).is_ok());
 }
 
@@ -166,7 +166,7 @@ fn overrules_assumed_rests_in_an_emergency_but_no_named_ones() {
     fail(&guard, A, FailureKind::RateLimited, at(0));
     trip(&guard, A2, at(0));
     send(&guard, B, at(0)).unwrap().failed(&named, at(0), WALL);
-    let shown = |target| guard.state(target, &emergency, at(0), WALL).standing;
+    let shown = |target| guard.view(target, &emergency, at(0), WALL).0.standing;
 
     assert_eq!(shown(A), Standing::CoolingDown(0));
     assert_eq!(shown(A2), Standing::Tripped(0));
@@ -257,7 +257,7 @@ proptest! {
                 Step::Wait(seconds) => now = now + Duration::from_secs(seconds),
                 Step::Send(target, is_retry, emergency) => {
                     let (target, claim) = (TargetId(target), Claim { kind: if is_retry { AttemptKind::Retry } else { AttemptKind::Plain }, emergency, ..CLAIM });
-                    let shown = guard.state(target, &claim, now, WALL).standing;
+                    let shown = guard.view(target, &claim, now, WALL).0.standing;
                     let admitted = guard.admit(target, &claim, now, WALL);
                     let is_open = shown == Standing::Ready || (emergency && shown.wait_ms() == Some(0));
                     prop_assert_eq!(is_open, admitted.is_ok(), "{:?} {:?}", shown, admitted);
@@ -274,7 +274,7 @@ proptest! {
                 Step::End(..) | Step::Drop(_) => {}
             }
             for target in [A, A2, B] {
-                let in_flight = guard.state(target, &CLAIM, now, WALL).in_flight as usize;
+                let in_flight = guard.view(target, &CLAIM, now, WALL).0.in_flight as usize;
                 prop_assert_eq!(in_flight, sent.iter().filter(|(to, _)| *to == target).count());
             }
         }

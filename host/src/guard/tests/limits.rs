@@ -120,13 +120,13 @@ fn lets_nobody_overtake_those_in_line() {
     let second = guard.line_up(A, &SMALL, "a".into(), MINUTE, at(0)).unwrap();
 
     assert_eq!((first.ahead, second.ahead), (0, 1));
-    assert_eq!(guard.state(A, &SMALL, at(1), WALL).standing, Standing::Limited(2_000), "behind both");
+    assert_eq!(guard.view(A, &SMALL, at(1), WALL).0.standing, Standing::Limited(2_000), "behind both");
     assert!(guard.admit(A, &SMALL, at(1), WALL).is_err());
     assert_eq!(second.admit(&SMALL, at(1), WALL).unwrap_err(), Denied::Limited(Duration::from_secs(1)));
     assert!(first.admit(&SMALL, at(1), WALL).is_ok());
 
     drop((first, second));
-    assert_eq!(guard.state(A, &SMALL, at(1), WALL).standing, Standing::Ready, "what was not sent was given back");
+    assert_eq!(guard.view(A, &SMALL, at(1), WALL).0.standing, Standing::Ready, "what was not sent was given back");
 }
 
 #[test]

@@ -88,5 +88,5 @@ fn trip(guard: &Arc<Guard>, target: TargetId, now: Moment) {
 }
 
 fn standing(guard: &Guard, target: TargetId, now: Moment) -> Standing {
-    guard.state(target, &CLAIM, now, WALL).standing
+    guard.view(target, &CLAIM, now, WALL).0.standing
 }

@@ -56,7 +56,7 @@ fn gives_everything_back_for_a_permit_that_is_not_used() {
     drop(guard.admit(A, &CLAIM, at(0), WALL).unwrap());
 
     assert_eq!(spent_and_reserved(&guard), (NanoUsd::ZERO, NanoUsd::ZERO));
-    assert_eq!(guard.state(A, &CLAIM, at(0), WALL).in_flight, 0);
+    assert_eq!(guard.view(A, &CLAIM, at(0), WALL).0.in_flight, 0);
 }
 
 #[test]
@@ -163,7 +163,7 @@ fn charges_nothing_for_a_connection_that_was_never_made() {
     let settled = send(&guard, A, at(0)).unwrap().unsent(&refused, at(0), WALL);
 
     assert_eq!((settled.cost, settled.charge), (Some(NanoUsd::ZERO), Charge::Exact));
-    assert_eq!(guard.state(A, &CLAIM, at(0), WALL).consecutive_failures, 1);
+    assert_eq!(guard.view(A, &CLAIM, at(0), WALL).0.consecutive_failures, 1);
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn keeps_the_worst_case_of_an_attempt_that_was_lost() {
     send(&guard, A, at(0)).unwrap().abandoned();
 
     assert_eq!(spent_and_reserved(&guard), (cents(2), NanoUsd::ZERO));
-    assert_eq!(guard.state(A, &CLAIM, at(0), WALL).consecutive_failures, 0);
+    assert_eq!(guard.view(A, &CLAIM, at(0), WALL).0.consecutive_failures, 0);
 }
 
 #[test]
@@ -184,7 +184,7 @@ fn refuses_an_unknown_price_while_a_budget_is_set() {
     let guard = guard(&config);
 
     assert_eq!(send(&guard, A, at(0)).unwrap_err(), Denied::Unpriced);
-    assert_eq!(guard.state(A, &CLAIM, at(0), WALL).estimated_cost, None);
+    assert_eq!(guard.view(A, &CLAIM, at(0), WALL).0.estimated_cost, None);
 }
 
 #[test]

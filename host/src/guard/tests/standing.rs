@@ -28,7 +28,7 @@ fn shows_health_in_numbers() {
     fail(&guard, A, FailureKind::Timeout, at(2));
     let _under_way = send(&guard, A, at(2)).unwrap();
 
-    let state = guard.state(A, &CLAIM, at(2), WALL);
+    let state = guard.view(A, &CLAIM, at(2), WALL).0;
 
     assert_eq!((state.consecutive_failures, state.in_flight, state.estimated_cost), (1, 1, Some(cents(1))));
     assert_eq!((state.first_token_ms, state.quota_left), (Some(1_000.0), Some(0.25)));
@@ -46,7 +46,7 @@ fn shows_what_a_reply_told_of_the_quota_before_its_answer_is_whole_and_where_it_
     failing.quota_told(Some(0.0), at(1));
     let _ = failing.failed(&Failure::new(FailureKind::ServerError, "no"), at(1), WALL);
 
-    let left = [A, B].map(|target| guard.state(target, &CLAIM, at(1), WALL).quota_left);
+    let left = [A, B].map(|target| guard.view(target, &CLAIM, at(1), WALL).0.quota_left);
     assert_eq!(left, [Some(0.5), Some(0.0)]);
 }
 

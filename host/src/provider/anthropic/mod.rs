@@ -23,6 +23,6 @@ mod requests;
 #[cfg(test)]
 mod recordings;
 
-pub(super) use request::{can_prefill, encode, unsupported};
+pub(super) use request::{can_prefill, encode, output_limit, unsupported};
 pub(super) use response::decode;
 pub(super) use stream::Stream;

@@ -76,6 +76,12 @@ pub(in crate::provider) fn unsupported(call: &Call<'_>, wishes: &Wishes<'_>) -> 
     check(call, wishes, Model::of(call.model)).err()
 }
 
+/// The output tokens an answer may have at most, whether or not a tool must be called, which would leave the thoughts
+/// out.
+pub(in crate::provider) fn output_limit(call: &Call<'_>, wishes: &Wishes<'_>) -> u64 {
+    Plan::of(call, wishes, wishes.own("thinking"), Force::None, &mut Vec::new()).max_tokens
+}
+
 /// Whether the model goes on with an answer that has begun.
 pub(in crate::provider) fn can_prefill(call: &Call<'_>, wishes: &Wishes<'_>) -> bool {
     let model = Model::of(call.model);

@@ -9,6 +9,7 @@ mod response;
 mod stream;
 mod answer;
 
+pub(super) use options::output_limit;
 pub(super) use request::{encode, unsupported};
 pub(super) use response::decode;
 pub(super) use stream::Stream;

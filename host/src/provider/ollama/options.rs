@@ -8,6 +8,9 @@ use serde_json::value::{RawValue, to_raw_value};
 
 use crate::provider::wishes::{Effort, Wishes};
 
+/// The option that bounds an answer.
+const OUTPUT_LIMIT: &str = "num_predict";
+
 /// Options by name.
 pub(super) type Options<'a> = IndexMap<Cow<'a, str>, Cow<'a, RawValue>>;
 
@@ -39,14 +42,23 @@ pub(super) fn options<'a>(wishes: &'a Wishes<'_>) -> Options<'a> {
             options.entry(Cow::Borrowed(name)).or_insert(Cow::Borrowed(number));
         }
     }
+    // A number below zero stands for no bound.
+    if wishes.max_tokens.is_some() && limit(&options).is_none() {
+        options.shift_remove(OUTPUT_LIMIT);
+    }
     let bound = wishes.max_tokens.and_then(|tokens| to_raw_value(&tokens).ok());
     let stop = (!wishes.stop.is_empty()).then(|| to_raw_value(&wishes.stop).ok()).flatten();
-    for (name, value) in [("num_predict", bound), ("stop", stop)] {
+    for (name, value) in [(OUTPUT_LIMIT, bound), ("stop", stop)] {
         if let Some(value) = value {
             options.entry(Cow::Borrowed(name)).or_insert(Cow::Owned(value));
         }
     }
     options
+}
+
+/// The output tokens an answer may have at most.
+pub(in crate::provider) fn output_limit(wishes: &Wishes<'_>) -> Option<u64> {
+    limit(&options(wishes))
 }
 
 /// What an effort comes to for a model.
@@ -63,6 +75,10 @@ pub(super) fn think(effort: Effort, model: &str, notes: &mut Vec<String>) -> Thi
         Effort::Medium => "medium",
         Effort::High | Effort::Highest => "high",
     })
+}
+
+fn limit(options: &Options<'_>) -> Option<u64> {
+    serde_json::from_str(options.get(OUTPUT_LIMIT)?.get()).ok()
 }
 
 fn borrowed<'a>((name, value): (String, &'a RawValue)) -> (Cow<'a, str>, Cow<'a, RawValue>) {

@@ -3,6 +3,7 @@
 mod requests;
 mod attempts;
 mod providers;
+mod shadows;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -11,12 +12,14 @@ use prometheus::core::Collector;
 use prometheus::{HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
 
 use crate::accounting::RecordSink;
-use crate::guard::ProviderStatus;
+use crate::guard::{ProviderStatus, SharedStoreStatus};
 use crate::types::RequestRecord;
 
 use attempts::Attempts;
 use providers::Providers;
 use requests::Requests;
+pub use shadows::ShadowCount;
+use shadows::Shadows;
 
 /// Upper bounds of histograms of time, in seconds: from a quick refusal to a long answer.
 const SECONDS: [f64; 13] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0];
@@ -28,6 +31,8 @@ pub struct Metrics {
     attempts: Attempts,
     /// Held while they are written and read: of two scrapes at once, each would see the other's half.
     providers: Mutex<Providers>,
+    shadows: Mutex<Shadows>,
+    shared_store_up: IntGaugeVec,
 }
 
 impl Metrics {
@@ -44,15 +49,32 @@ impl Metrics {
             requests: Requests::new(&registry),
             attempts: Attempts::new(&registry),
             providers: Mutex::new(Providers::new(&registry)),
+            shadows: Mutex::new(Shadows::new(&registry)),
+            shared_store_up: gauge(
+                &registry,
+                "backstop_shared_store_up",
+                "1 where the store that instances share answers, else 0; nothing where there is none.",
+                &[],
+            ),
             registry,
         }
     }
 
-    /// All of it as text, with the providers' states as they are now.
+    /// All of it as text, with the states of the providers, of the strategies in the shadow and of the shared store as they are now.
     #[must_use]
-    pub fn render(&self, states: &[ProviderStatus], now: Timestamp) -> String {
+    pub fn render(
+        &self,
+        states: &[ProviderStatus],
+        strategies: &[ShadowCount],
+        shared_store: Option<&SharedStoreStatus>,
+        now: Timestamp,
+    ) -> String {
         let providers = self.providers.lock().unwrap_or_else(PoisonError::into_inner);
         providers.show(states, now);
+        self.shadows.lock().unwrap_or_else(PoisonError::into_inner).show(strategies);
+        if let Some(store) = shared_store {
+            self.shared_store_up.with_label_values::<&str>(&[]).set(i64::from(store.fault.is_none()));
+        }
         let mut text = String::new();
         if let Err(error) = TextEncoder::new().encode_utf8(&self.registry.gather(), &mut text) {
             tracing::warn!("metrics could not be written: {error}");

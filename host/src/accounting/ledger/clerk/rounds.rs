@@ -2,12 +2,8 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
-
 use super::{Asked, Clerk, State};
-use crate::accounting::ledger::books::Books;
-use crate::accounting::ledger::error::Fault;
-use crate::accounting::ledger::instance::Instance;
+use crate::accounting::ledger::change::Books;
 use crate::accounting::{Ask, Back, Need};
 
 /// How often is looked what others did, while that matters.
@@ -17,33 +13,24 @@ pub(super) const LOOK: Duration = Duration::from_millis(100);
 pub(super) const TIDY: Duration = Duration::from_secs(1);
 
 /// How often is looked for processes that have died.
-pub(super) const INSPECT: Duration = Duration::from_secs(30);
+pub(in crate::accounting::ledger) const INSPECT: Duration = Duration::from_secs(30);
 
-impl Clerk {
-    /// Charges what processes that have died were lent.
-    pub(in crate::accounting::ledger) fn bury_the_dead(books: &mut Books, wall: Timestamp) -> Result<(), Fault> {
-        let path = books.path.clone();
-        books.change(|change| {
-            let dead = Instance::dead(&change.transaction, &path)?;
-            change.resolve_dead(&dead, wall.as_millisecond())?;
-            // Within the change: once it is made their numbers are free, and whoever enters then may lock the same files.
-            dead.iter().for_each(|instance| Instance::bury(&path, *instance));
-            Ok(())
-        })
-    }
-
+impl<B: Books> Clerk<B> {
     /// Does what is due: gives back what others wait for or nobody uses, and looks for the dead.
     pub(super) fn look_around(&mut self) {
         let now = self.clock.now();
-        if matches!(self.state, State::Shut) {
+        if !matches!(self.state, State::Open) {
             return;
         }
         if now.since(self.looked) >= LOOK {
             self.looked = now;
-            let version = self.books.version();
-            if version != self.version {
-                self.version = version;
-                self.heed_others();
+            match self.books.version() {
+                Ok(version) if version != self.version => {
+                    self.version = version;
+                    self.heed_others();
+                }
+                Ok(_) => {}
+                Err(fault) => return self.fail(fault),
             }
         }
         if now.since(self.tidied) >= TIDY {
@@ -52,7 +39,7 @@ impl Clerk {
         }
         if now.since(self.inspected) >= INSPECT {
             self.inspected = now;
-            if let Err(fault) = Self::bury_the_dead(&mut self.books, self.clock.wall()) {
+            if let Err(fault) = self.books.bury_the_dead(self.clock.wall().as_millisecond()) {
                 self.fail(fault);
             }
         }
@@ -63,8 +50,13 @@ impl Clerk {
         match self.books.wanted() {
             Ok(wanted) if !wanted.is_empty() => self.give_back(Back::Wanted(&wanted)),
             Ok(_) => {}
-            Err(error) => self.fail(error.into()),
+            Err(fault) => return self.fail(fault),
         }
+        self.ask_for_news();
+    }
+
+    /// Looks again at the accounts that were refused.
+    pub(super) fn ask_for_news(&mut self) {
         let refused = std::mem::take(&mut self.refused).into_iter();
         let asks: Vec<Ask> = refused.map(|(account, limit)| Ask { account, limit, need: Need::News }).collect();
         if !asks.is_empty() {

@@ -1,0 +1,56 @@
+//! What strategies learn: the notebooks they keep, and the outcomes they are still to be told. Outlives configurations.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use crate::accounting::{Archive, NotebookName};
+
+use super::notebook::Notebook;
+use super::outcomes::Outcomes;
+
+/// What the strategies of one host learn.
+#[derive(Default)]
+pub struct Learning {
+    archive: Option<Arc<dyn Archive>>,
+    notebooks: Mutex<HashMap<NotebookName, Arc<Notebook>>>,
+    listening: Mutex<Vec<Weak<Outcomes>>>,
+}
+
+impl Learning {
+    /// Nothing is learnt yet, and what will be is gone with the process.
+    #[must_use]
+    pub fn in_memory() -> Self {
+        Self::default()
+    }
+
+    /// What was learnt is found in an archive, and goes there.
+    #[must_use]
+    pub fn kept_in(archive: Arc<dyn Archive>) -> Self {
+        Self { archive: Some(archive), ..Self::default() }
+    }
+
+    /// Waits until strategies have been told of all that has ended so far. Blocks: not for a thread that serves requests. A process
+    /// calls it before it closes its archive, tests before they look.
+    pub fn settle(&self) {
+        let listening: Vec<_> = lock(&self.listening).iter().filter_map(Weak::upgrade).collect();
+        listening.iter().for_each(|outcomes| outcomes.settle());
+    }
+
+    /// The notebook of a strategy on a route; the same for all who ask. Blocks where it is opened.
+    pub(super) fn notebook(&self, route: &str, strategy: &Arc<str>) -> Arc<Notebook> {
+        let name = NotebookName { route: route.into(), strategy: Arc::clone(strategy) };
+        let open = || Notebook::open(name.clone(), self.archive.clone());
+        Arc::clone(lock(&self.notebooks).entry(name.clone()).or_insert_with(open))
+    }
+
+    /// Takes note that somebody is told outcomes.
+    pub(crate) fn listens(&self, outcomes: &Arc<Outcomes>) {
+        let mut listening = lock(&self.listening);
+        listening.retain(|other| other.strong_count() > 0);
+        listening.push(Arc::downgrade(outcomes));
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,355 @@
+//! Strategies in the languages there are projects for: written by `new`, tested by the language's own runner, built, checked,
+//! asked. Their compilers must be there: `tests/languages/install` brings those for JavaScript and Python, the system's packages
+//! that CONTRIBUTING.md names the others.
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock, OnceLock};
+use std::time::Duration;
+
+use backstop::config::{Config, ProviderConfig, SandboxConfig, StrategyRef};
+use backstop::random::Random;
+use backstop::scripted::{Reply, Script};
+use backstop::strategy::{Strategy, StrategyHealth};
+use backstop::{Backstop, ChatRequest};
+use backstop_tests::simulated::{Fate, SeenCall, Simulated};
+use backstop_tests::{Cli, CliRun, Stage, drawn};
+use serde_json::{Map, json};
+
+/// Longest time that a compiler may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(600);
+
+/// One language, by its name for `--lang`.
+#[derive(Debug)]
+struct Language {
+    name: &'static str,
+    /// The command that runs a project's own tests.
+    tests: &'static [&'static str],
+    /// What must be there, and who brings it.
+    needs: &'static [(&'static str, &'static str)],
+    built: OnceLock<PathBuf>,
+}
+
+const INSTALL: &str = "tests/languages/install";
+
+static RUST: Language = Language::new("rust", &["cargo", "test", "--quiet"], &[("cargo", "rustup")]);
+static JAVASCRIPT: Language =
+    Language::new("js", &["npm", "test", "--silent"], &[("node", INSTALL), ("componentize-qjs", INSTALL)]);
+static PYTHON: Language = Language::new("python", &["python3", "-m", "unittest"], &[("componentize-py", INSTALL)]);
+static C: Language = Language::new(
+    "c",
+    &["make", "test"],
+    &[
+        ("make", "apt-get install make"),
+        ("clang-16", "apt-get install --no-install-recommends clang-16 lld-16 wasi-libc libclang-rt-16-dev-wasm32"),
+    ],
+);
+
+/// Where all projects are, and what was compiled of them; emptied when the tests begin.
+static HOME: LazyLock<PathBuf> = LazyLock::new(|| {
+    let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join("strategy_languages");
+    let _ = fs::remove_dir_all(&home);
+    fs::create_dir_all(&home).unwrap();
+    home
+});
+
+/// The folder that a variable names, else one in the user's own.
+fn folder(variable: &str, name: &str) -> String {
+    let own = || Path::new(&env::var_os("HOME").expect("a home")).join(name).into_os_string();
+    env::var_os(variable).unwrap_or_else(own).into_string().unwrap()
+}
+
+/// The target folder, of which the test is part.
+fn target() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().to_owned()
+}
+
+/// Where the compilers are: those installed for these tests, then the system's.
+fn path() -> String {
+    let languages = target().join("languages");
+    let own = [languages.join("venv/bin"), languages.join("node/node_modules/.bin")];
+    let system = env::var_os("PATH").unwrap();
+    env::join_paths(own.into_iter().chain(env::split_paths(&system))).unwrap().into_string().unwrap()
+}
+
+/// A run in which the compilers are found, and what is compiled is kept.
+fn equipped(cli: Cli) -> Cli {
+    let crates = target().join("languages-rust").display().to_string();
+    cli.env("PATH", &path())
+        .env("CARGO_HOME", &folder("CARGO_HOME", ".cargo"))
+        .env("RUSTUP_HOME", &folder("RUSTUP_HOME", ".rustup"))
+        .env("CARGO_TARGET_DIR", &crates)
+        .env("XDG_CACHE_HOME", &HOME.join("cache").display().to_string())
+        .timeout(PATIENCE)
+}
+
+fn backstop(arguments: &[&str]) -> CliRun {
+    equipped(Cli::new(&HOME, arguments.iter().copied())).run_blocking()
+}
+
+fn assert_ok(ran: &CliRun) {
+    assert_eq!(ran.code, Some(0), "{ran:#?}");
+}
+
+impl Language {
+    const fn new(
+        name: &'static str,
+        tests: &'static [&'static str],
+        needs: &'static [(&'static str, &'static str)],
+    ) -> Self {
+        Self { name, tests, needs, built: OnceLock::new() }
+    }
+
+    /// The component of a fresh project in this language, whose own tests have passed.
+    fn component(&self) -> &Path {
+        self.built.get_or_init(|| {
+            self.require_compilers();
+            let project = format!("brisk-{}", self.name);
+            assert_ok(&backstop(&["strategy", "new", &project, "--lang", self.name]));
+            let dir = HOME.join(&project);
+            let (runner, arguments) = self.tests.split_first().unwrap();
+            assert_ok(&equipped(Cli::of(Path::new(runner), &dir)).args(arguments.iter().copied()).run_blocking());
+            let built = backstop(&["strategy", "build", &project]);
+            assert_ok(&built);
+            assert!(built.stdout.contains("no problem found"), "{built:#?}");
+            dir.join(format!("{project}.wasm"))
+        })
+    }
+
+    /// A test that cannot be made has failed.
+    fn require_compilers(&self) {
+        let is_there = |program: &str| env::split_paths(&path()).any(|folder| folder.join(program).exists());
+        let missing: Vec<_> = self.needs.iter().filter(|(program, _)| !is_there(program)).collect();
+        assert!(
+            missing.is_empty(),
+            "a strategy in {} cannot be built; missing, and who brings it: {missing:?}",
+            self.name
+        );
+    }
+
+    /// Builds a project, checks what came of it, and has it decide about a real request.
+    async fn goes_all_the_way(&'static self, table: &str) {
+        let component = tokio::task::spawn_blocking(|| self.component()).await.unwrap().display().to_string();
+        let refused = Script::always(Reply::server_error());
+        let stage = Stage::new([("alpha", refused), ("beta", Script::always(Reply::answer("from beta")))]).await;
+        let stage = stage.with_settings(table);
+        let run = |arguments: &[&str]| equipped(stage.backstop(arguments.iter().copied())).run();
+
+        let checked = run(&["strategy", "check", &component, "--json"]).await;
+        let answered = run(&["ask", "Why?", "--strategy", &component, "--verbose"]).await;
+
+        let report = checked.json();
+        assert_eq!((&report["passed"], &report["imports"]), (&json!(true), &json!([])), "{report:#}");
+        assert_eq!(report["name"], format!("brisk-{}", self.name));
+        assert_eq!(answered.answer(), "from beta", "{answered:#?}");
+        assert!(answered.stderr.contains("quickest"), "{}", answered.stderr);
+        assert_eq!(stage.attempts(), [1, 1], "each was asked once, as this strategy has it");
+    }
+
+    fn load(&'static self) -> Strategy {
+        let source = StrategyRef::File(self.component().to_owned());
+        Strategy::load(&source, &drawn::roster(6), &Map::new(), &sandbox()).unwrap()
+    }
+}
+
+/// Room for interpreters, and what was compiled by `build` at hand.
+fn sandbox() -> SandboxConfig {
+    let compile_cache = Some(HOME.join("cache/backstop/components"));
+    SandboxConfig { compile_cache, compile_time: PATIENCE, ..SandboxConfig::for_interpreters() }
+}
+
+const FOR_INTERPRETERS: &str = "[sandbox]\ninterpreters = true\ncompile_time = \"600s\"";
+
+#[tokio::test]
+async fn a_project_in_rust_goes_all_the_way_as_it_stands() {
+    RUST.goes_all_the_way("").await;
+}
+
+#[tokio::test]
+async fn a_project_in_javascript_goes_all_the_way_as_it_stands() {
+    JAVASCRIPT.goes_all_the_way(FOR_INTERPRETERS).await;
+}
+
+#[tokio::test]
+async fn a_project_in_python_goes_all_the_way_as_it_stands() {
+    PYTHON.goes_all_the_way(FOR_INTERPRETERS).await;
+}
+
+#[tokio::test]
+async fn a_project_in_c_goes_all_the_way_as_it_stands() {
+    C.goes_all_the_way("").await;
+}
+
+// RELIABILITY 62: the projects are one strategy in four languages, which is the best oracle there is.
+#[test]
+fn all_languages_give_the_same_answers_to_4_000_questions_asked_again() {
+    let random = Random::seeded(3);
+    let asks: Vec<_> = (0..4_000).map(|_| drawn::ask(&random, 6)).collect();
+
+    let answers = [&RUST, &JAVASCRIPT, &PYTHON, &C].map(|language| {
+        let (one, other) = (language.load(), language.load());
+        let first: Vec<_> = asks.iter().map(|ask| one.decide(ask).unwrap()).collect();
+        let second: Vec<_> = asks.iter().rev().map(|ask| other.decide(ask).unwrap()).collect();
+        assert!(first.iter().eq(second.iter().rev()), "{}", language.name);
+        first
+    });
+
+    for (place, ask) in asks.iter().enumerate() {
+        let [rust, others @ ..] = answers.each_ref().map(|answers| &answers[place]);
+        assert!(others.iter().all(|other| *other == rust), "{rust:?}, {others:?}: {ask:?}");
+    }
+}
+
+// RELIABILITY 63: what carries an interpreter is compiled where the operator says so, in one line, and nowhere else.
+#[test]
+fn names_the_line_that_lets_an_interpreter_in() {
+    let component = PYTHON.component().display().to_string();
+    let dir = HOME.join("strict");
+    fs::create_dir_all(&dir).unwrap();
+    let check = || equipped(Cli::new(&dir, ["strategy", "check", &component])).run_blocking();
+
+    let refused = check();
+    fs::write(dir.join("backstop.toml"), "[sandbox]\ninterpreters = true\n").unwrap();
+    let taken = check();
+
+    assert_eq!(refused.code, Some(1), "{refused:#?}");
+    assert!(refused.stderr.contains("set `sandbox.interpreters = true`"), "{}", refused.stderr);
+    assert_ok(&taken);
+}
+
+/// A JavaScript strategy that does what a request's label says, and else what the project's own does.
+const MISBEHAVING: &str = r#"
+import { about, choose as own } from "./strategy.js";
+
+const kept = [];
+const recurse = (n) => recurse(n + 1) + 1;
+let asked = 0;
+
+export { about };
+export const choose = {
+  configure: own.configure,
+  next(ask) {
+    const [, mode] = ask.labels.find(([name]) => name === "mode") ?? [];
+    if (mode === "loop") for (;;) asked++;
+    if (mode === "grow") for (;;) kept.push(new Uint8Array(1 << 20));
+    if (mode === "recurse") return recurse(0);
+    if (mode === "throw") throw new Error("no");
+    if (mode === "clock") return { verdict: { tag: "attempt", val: { target: Date.now() % 2, afterMs: 0 } }, note: [] };
+    if (mode === "nothing") return {};
+    if (mode === "nobody") return { verdict: { tag: "attempt", val: { target: 9, afterMs: 0 } }, note: [] };
+    if (mode === "no number") return { verdict: { tag: "attempt", val: { target: "first", afterMs: 0 } }, note: [] };
+    if (mode === "long note") return { verdict: { tag: "give-up" }, note: new Uint8Array(1 << 20) };
+    return own.next(ask);
+  },
+};
+"#;
+
+/// The component of a JavaScript project with this in place of its strategy.
+fn javascript(project: &str, main: &str) -> PathBuf {
+    JAVASCRIPT.require_compilers();
+    assert_ok(&backstop(&["strategy", "new", project, "--lang", "js"]));
+    let dir = HOME.join(project);
+    fs::write(dir.join("main.js"), main).unwrap();
+    let package = fs::read_to_string(dir.join("package.json")).unwrap();
+    fs::write(dir.join("package.json"), package.replace(r#""main": "strategy.js""#, r#""main": "main.js""#)).unwrap();
+    let _ = backstop(&["strategy", "build", project]);
+    dir.join(format!("{project}.wasm"))
+}
+
+async fn with_strategy<F>(component: PathBuf, transport: &Arc<Simulated<F>>) -> Backstop
+where
+    F: Fn(&SeenCall, usize) -> Fate + Send + Sync + 'static,
+{
+    let mut config = Config::new();
+    for name in ["a", "b"] {
+        let url = format!("https://{name}.invalid/v1").parse().unwrap();
+        let provider =
+            ProviderConfig::openai_compatible(url).with_model("m").with_key("TEST_KEY", "sk-canary-4f1c0d5e77a9");
+        config.providers.insert(name.to_owned(), provider);
+    }
+    config.sandbox = sandbox();
+    let transport: Arc<Simulated<F>> = Arc::clone(transport);
+    let builder = Backstop::builder().config(config).transport(transport).seed(4);
+    builder.strategy(&component.display().to_string()).build().await.unwrap()
+}
+
+// RELIABILITY 57 to 59
+#[tokio::test(start_paused = true)]
+async fn answers_the_request_whatever_a_strategy_in_javascript_does() {
+    let component = javascript("misbehaving", MISBEHAVING);
+    for mode in ["loop", "grow", "recurse", "throw", "clock", "nothing", "nobody", "no number", "long note"] {
+        let transport = Simulated::new(|_, _| Fate::Answer(Duration::ZERO));
+        let backstop = with_strategy(component.clone(), &transport).await;
+
+        backstop.chat(ChatRequest::ask("hi").with_label("mode", mode)).await.expect(mode);
+
+        // Declared order decided in its place, once; the next request is the strategy's again.
+        assert_eq!(transport.count("a"), 1, "{mode}");
+        assert_eq!(
+            backstop.routes()[0].health,
+            StrategyHealth { faults: 1, in_a_row: 1, quarantined: false },
+            "{mode}"
+        );
+        backstop.chat(ChatRequest::ask("hi")).await.expect(mode);
+        assert_eq!(backstop.routes()[0].health.in_a_row, 0, "{mode}");
+    }
+}
+
+#[test]
+fn finds_a_strategy_that_remembers() {
+    let counting = r#"
+        export { about } from "./strategy.js";
+        let asked = 0;
+        export const choose = {
+          configure() {},
+          next: (ask) => ({ verdict: { tag: "attempt", val: { target: asked++ % ask.states.length, afterMs: 0 } }, note: [] }),
+        };
+    "#;
+    let component = javascript("remembering", counting).display().to_string();
+    fs::write(HOME.join("interpreters.toml"), FOR_INTERPRETERS).unwrap();
+
+    let checked = backstop(&["--config", "interpreters.toml", "strategy", "check", &component, "--json"]);
+
+    assert_eq!(checked.code, Some(1), "{checked:#?}");
+    assert!(checked.stdout.contains("gave two answers to the same question: target "), "{}", checked.stdout);
+}
+
+#[test]
+fn says_what_to_install_where_a_compiler_is_missing() {
+    for (language, says) in [
+        ("js", "npm install --save-dev componentize-qjs@"),
+        ("python", ".venv/bin/pip install componentize-py=="),
+        ("c", "apt-get install -y --no-install-recommends clang-16"),
+    ] {
+        let project = format!("lacking-{language}");
+        assert_ok(&backstop(&["strategy", "new", &project, "--lang", language]));
+
+        let lacking = Cli::new(&HOME, ["strategy", "build", &project]).env("PATH", "/nowhere").run_blocking();
+
+        assert_eq!(lacking.code, Some(1), "{lacking:#?}");
+        assert!(lacking.stderr.contains(says), "{}", lacking.stderr);
+    }
+}
+
+#[test]
+fn overwrites_nothing() {
+    let dir = HOME.join("mine");
+    fs::create_dir_all(&dir).unwrap();
+    fs::write(dir.join("strategy.py"), "mine").unwrap();
+
+    let refused = backstop(&["strategy", "new", "other", "--lang", "python", "--path", "mine"]);
+
+    assert_eq!(refused.code, Some(2), "{refused:#?}");
+    assert!(refused.stderr.contains("mine/strategy.py is there already"), "{}", refused.stderr);
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 1);
+    assert_eq!(fs::read_to_string(dir.join("strategy.py")).unwrap(), "mine");
+}
+
+#[test]
+fn names_what_is_wrong_with_a_name_and_what_would_do() {
+    let refused = backstop(&["strategy", "new", "../My Strategy", "--lang", "c"]);
+
+    assert_eq!(refused.code, Some(2), "{refused:#?}");
+    assert!(refused.stderr.contains("such as `my-strategy`"), "{}", refused.stderr);
+}
