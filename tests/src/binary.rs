@@ -20,7 +20,7 @@ pub fn backstop_binary() -> &'static Path {
         if let Some(binary) = env::var_os("BACKSTOP_BINARY") {
             return binary.into();
         }
-        let profile = profile_folder(&env::current_exe().expect("a test knows its own path"));
+        let profile = profile();
         build(&profile);
         profile.join(format!("backstop{}", env::consts::EXE_SUFFIX))
     })
@@ -30,6 +30,11 @@ pub fn backstop_binary() -> &'static Path {
 pub(crate) fn repository() -> PathBuf {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().expect("the crate is in a folder of the repository").to_owned()
+}
+
+/// The folder with what was built in the running test's profile, such as `target/debug`.
+pub(crate) fn profile() -> PathBuf {
+    profile_folder(&env::current_exe().expect("a test knows its own path"))
 }
 
 /// `target/debug` of `target/debug/deps/test-0123`.

@@ -4,7 +4,9 @@
 mod stage;
 pub mod pair;
 mod cli;
+mod compilers;
 mod binary;
+mod book;
 mod clocks;
 mod situations;
 mod coverage;
@@ -28,9 +30,11 @@ pub mod simulated;
 pub mod replay;
 
 pub use binary::backstop_binary;
+pub use book::{Chapter, Step, book, chapters, is_as_shown};
 pub use cli::{Cli, CliRun};
 pub use clocks::{clock_of, zone_at_noon};
 pub use collector::{CollectedMessage, Collector, Manner};
+pub use compilers::{COMPILERS_PATIENCE, compilers_path};
 pub use coverage::{Coverage, CoverageRow, TestName};
 pub use exposition::Exposition;
 pub use heard::{Heard, HeardCall, HeardResult};

@@ -12,13 +12,11 @@ use backstop::config::{Config, ProviderConfig, SandboxConfig, StrategyRef};
 use backstop::random::Random;
 use backstop::scripted::{Reply, Script};
 use backstop::strategy::{Strategy, StrategyHealth};
+use backstop::types::{Ask, Decision};
 use backstop::{Backstop, ChatRequest};
 use backstop_tests::simulated::{Fate, SeenCall, Simulated};
-use backstop_tests::{Cli, CliRun, Stage, drawn};
-use serde_json::{Map, json};
-
-/// Longest time that a compiler may take on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(600);
+use backstop_tests::{COMPILERS_PATIENCE, Cli, CliRun, Stage, compilers_path, drawn};
+use serde_json::{Map, Value, json};
 
 /// One language, by its name for `--lang`.
 #[derive(Debug)]
@@ -54,34 +52,9 @@ static HOME: LazyLock<PathBuf> = LazyLock::new(|| {
     home
 });
 
-/// The folder that a variable names, else one in the user's own.
-fn folder(variable: &str, name: &str) -> String {
-    let own = || Path::new(&env::var_os("HOME").expect("a home")).join(name).into_os_string();
-    env::var_os(variable).unwrap_or_else(own).into_string().unwrap()
-}
-
-/// The target folder, of which the test is part.
-fn target() -> PathBuf {
-    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().to_owned()
-}
-
-/// Where the compilers are: those installed for these tests, then the system's.
-fn path() -> String {
-    let languages = target().join("languages");
-    let own = [languages.join("venv/bin"), languages.join("node/node_modules/.bin")];
-    let system = env::var_os("PATH").unwrap();
-    env::join_paths(own.into_iter().chain(env::split_paths(&system))).unwrap().into_string().unwrap()
-}
-
 /// A run in which the compilers are found, and what is compiled is kept.
 fn equipped(cli: Cli) -> Cli {
-    let crates = target().join("languages-rust").display().to_string();
-    cli.env("PATH", &path())
-        .env("CARGO_HOME", &folder("CARGO_HOME", ".cargo"))
-        .env("RUSTUP_HOME", &folder("RUSTUP_HOME", ".rustup"))
-        .env("CARGO_TARGET_DIR", &crates)
-        .env("XDG_CACHE_HOME", &HOME.join("cache").display().to_string())
-        .timeout(PATIENCE)
+    cli.with_compilers(&HOME.join("cache"))
 }
 
 fn backstop(arguments: &[&str]) -> CliRun {
@@ -119,7 +92,7 @@ impl Language {
 
     /// A test that cannot be made has failed.
     fn require_compilers(&self) {
-        let is_there = |program: &str| env::split_paths(&path()).any(|folder| folder.join(program).exists());
+        let is_there = |program: &str| env::split_paths(&compilers_path()).any(|folder| folder.join(program).exists());
         let missing: Vec<_> = self.needs.iter().filter(|(program, _)| !is_there(program)).collect();
         assert!(
             missing.is_empty(),
@@ -147,16 +120,16 @@ impl Language {
         assert_eq!(stage.attempts(), [1, 1], "each was asked once, as this strategy has it");
     }
 
-    fn load(&'static self) -> Strategy {
+    fn load(&'static self, options: &Map<String, Value>) -> Strategy {
         let source = StrategyRef::File(self.component().to_owned());
-        Strategy::load(&source, &drawn::roster(6), &Map::new(), &sandbox()).unwrap()
+        Strategy::load(&source, &drawn::roster(6), options, &sandbox()).unwrap()
     }
 }
 
 /// Room for interpreters, and what was compiled by `build` at hand.
 fn sandbox() -> SandboxConfig {
     let compile_cache = Some(HOME.join("cache/backstop/components"));
-    SandboxConfig { compile_cache, compile_time: PATIENCE, ..SandboxConfig::for_interpreters() }
+    SandboxConfig { compile_cache, compile_time: COMPILERS_PATIENCE, ..SandboxConfig::for_interpreters() }
 }
 
 const FOR_INTERPRETERS: &str = "[sandbox]\ninterpreters = true\ncompile_time = \"600s\"";
@@ -187,18 +160,27 @@ fn all_languages_give_the_same_answers_to_4_000_questions_asked_again() {
     let random = Random::seeded(3);
     let asks: Vec<_> = (0..4_000).map(|_| drawn::ask(&random, 6)).collect();
 
+    let as_they_come = all_answer(&asks, &Map::new());
+    let with_an_option = all_answer(&asks, &Map::from_iter([("reserve".to_owned(), json!(0.9))]));
+
+    assert_ne!(as_they_come, with_an_option, "the option has its effect");
+}
+
+/// What every language decides with these options, which is the same.
+fn all_answer(asks: &[Ask], options: &Map<String, Value>) -> Vec<Decision> {
     let answers = [&RUST, &JAVASCRIPT, &PYTHON, &C].map(|language| {
-        let (one, other) = (language.load(), language.load());
+        let (one, other) = (language.load(options), language.load(options));
         let first: Vec<_> = asks.iter().map(|ask| one.decide(ask).unwrap()).collect();
         let second: Vec<_> = asks.iter().rev().map(|ask| other.decide(ask).unwrap()).collect();
         assert!(first.iter().eq(second.iter().rev()), "{}", language.name);
         first
     });
-
     for (place, ask) in asks.iter().enumerate() {
         let [rust, others @ ..] = answers.each_ref().map(|answers| &answers[place]);
         assert!(others.iter().all(|other| *other == rust), "{rust:?}, {others:?}: {ask:?}");
     }
+    let [rust, ..] = answers;
+    rust
 }
 
 // RELIABILITY 63: what carries an interpreter is compiled where the operator says so, in one line, and nowhere else.

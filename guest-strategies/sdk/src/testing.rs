@@ -101,6 +101,13 @@ impl Situation {
         self
     }
 
+    /// Sets the time: milliseconds since 1970-01-01 UTC. It is midnight of the first day of 2026 otherwise.
+    #[must_use]
+    pub fn now_ms(mut self, ms: u64) -> Self {
+        self.question.now_ms = ms;
+        self
+    }
+
     /// Makes it a request for a stream.
     #[must_use]
     pub fn streaming(mut self) -> Self {
@@ -256,6 +263,18 @@ impl Situation {
     #[must_use]
     pub fn consecutive_failures(self, failures: u32) -> Self {
         self.with_state(|state| state.consecutive_failures = failures)
+    }
+
+    /// Sets the share of its latest attempts that were served.
+    #[must_use]
+    pub fn success_rate(self, share: f32) -> Self {
+        self.with_state(|state| state.success_rate = share)
+    }
+
+    /// Sets how many requests are under way there.
+    #[must_use]
+    pub fn in_flight(self, requests: u32) -> Self {
+        self.with_state(|state| state.in_flight = requests)
     }
 
     /// Sets the milliseconds to its first token.

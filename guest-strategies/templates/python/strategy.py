@@ -29,6 +29,7 @@ NEVER = 1 << 32
 
 
 class Choose(exports.Choose):
+    # Of the class: each call has an instance of its own.
     reserve = DEFAULT_RESERVE
 
     def configure(self, roster: list[Target], options: str) -> None:
@@ -36,7 +37,7 @@ class Choose(exports.Choose):
         if isinstance(reserve, bool) or not isinstance(reserve, (int, float)) or not 0 <= reserve <= 1:
             # The error that the operator reads.
             raise Err(f"`reserve` is {json.dumps(reserve)}, but must be a number from 0 to 1")
-        self.reserve = reserve
+        Choose.reserve = reserve
 
     def next(self, ask: Ask) -> Decision:
         if ask.in_flight:

@@ -24,6 +24,9 @@ pub(crate) fn adapt(mut request: ChatRequest, wish: &WishArgs) -> ChatRequest {
     if let Some(context) = &wish.context {
         request = request.with_label("context", context);
     }
+    for (name, text) in &wish.labels {
+        request = request.with_label(name, text);
+    }
     request.model = wish.route.clone().or_else(|| wish.model.clone()).or(request.model);
     request.provider = wish.provider.clone();
     request.purpose = wish.purpose.clone();
@@ -44,6 +47,7 @@ mod tests {
             route: Some("fast".into()),
             system: Some("Be brief.".into()),
             context: Some("moderation".into()),
+            labels: vec![("user".into(), "ann".into())],
             ..WishArgs::default()
         };
 
@@ -53,7 +57,8 @@ mod tests {
         assert_eq!(messages, [r#"{"role":"system","content":"Be brief."}"#, r#"{"role":"user","content":"Why?"}"#,]);
         assert_eq!(request.fields()["max_tokens"].get(), "40");
         assert_eq!(request.model.as_deref(), Some("fast"));
-        assert_eq!(request.labels, [("context".to_owned(), "moderation".to_owned())]);
+        let labels: Vec<_> = request.labels.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+        assert_eq!(labels, [("context", "moderation"), ("user", "ann")]);
     }
 
     #[test]

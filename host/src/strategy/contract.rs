@@ -36,6 +36,12 @@ pub(super) fn wanted<'a>(imports: &'a [String], exports: &'a [String]) -> impl I
     asked(imports, false).chain(asked(exports, true))
 }
 
+/// Everything that a component is to be granted so that it is loaded, and all it calls is answered.
+pub(super) fn powers_wanted(imports: &[String], exports: &[String]) -> Powers {
+    let wasi = imports.iter().any(|import| import.starts_with("wasi:")).then_some(Power::Wasi);
+    wanted(imports, exports).map(|(_, power)| power).chain(wasi).collect()
+}
+
 /// Refuses a component that asks for a power it was not granted.
 pub(super) fn check_grants(
     imports: &[String],

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::config::{SandboxConfig, StrategyRef};
+use crate::config::{Powers, SandboxConfig, StrategyRef};
 
 use super::bindings::exports::backstop::strategy::about;
 use super::load;
@@ -39,6 +39,11 @@ pub struct Inspection {
     pub bytes: usize,
     /// SHA-256 of the file, in hexadecimal.
     pub digest: String,
+    /// Who wrote it, where its file says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub authors: Option<String>,
+    /// What it has to be granted to be loaded.
+    pub powers: Powers,
     /// What it asks of the host.
     pub imports: Vec<String>,
     /// What it offers.

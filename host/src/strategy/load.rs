@@ -38,10 +38,13 @@ pub(super) fn load(
     let blueprint = Blueprint::link(&component, sandbox, sandbox.powers_of(source))?;
     let described = instance::describe(&blueprint).map_err(|fault| LoadStrategyError::FailsAtStart { fault })?;
     let description = described.map(Description::read).transpose()?;
-    let Outline { imports, exports, .. } = outline;
+    let Outline { imports, exports, authors, .. } = outline;
+    let powers = contract::powers_wanted(&imports, &exports);
     let compile_ms = compile_time.map(|time| time.as_secs_f64() * 1_000.0);
     let source = source.name().to_string();
-    Ok((blueprint, Inspection { source, description, kind, bytes, digest, imports, exports, compile_ms }))
+    let inspection =
+        Inspection { source, description, kind, bytes, digest, authors, powers, imports, exports, compile_ms };
+    Ok((blueprint, inspection))
 }
 
 /// How long compiling may take. The limit is against hostile modules: one of our own must start on a busy machine too.

@@ -14,7 +14,10 @@ const FUNCTIONS: usize = 100_000;
 /// Most bytes of one function. The compiler's time grows faster than a function does, and it cannot be stopped half-way.
 const FUNCTION_BYTES: usize = 512 << 10;
 
-/// Longest message kept of the parser, in characters.
+/// The custom section that names who wrote a component.
+const AUTHORS: &str = "authors";
+
+/// Longest message kept of the parser, and longest list of authors, in characters.
 const MESSAGE_CHARS: usize = 300;
 
 /// What a file holds.
@@ -35,6 +38,8 @@ pub(super) struct Outline {
     pub(super) exports: Vec<String>,
     /// Whether a core module says which world it is of.
     pub(super) carries_types: bool,
+    /// Who wrote it: the custom section that OCI's annotation of the same name comes from.
+    pub(super) authors: Option<String>,
 }
 
 impl Outline {
@@ -87,7 +92,13 @@ struct Survey {
 
 impl Survey {
     fn new(memory: usize) -> Self {
-        let outline = Outline { kind: ModuleKind::Component, imports: vec![], exports: vec![], carries_types: false };
+        let outline = Outline {
+            kind: ModuleKind::Component,
+            imports: vec![],
+            exports: vec![],
+            carries_types: false,
+            authors: None,
+        };
         Self { outline, memory, depth: 0, functions: 0 }
     }
 
@@ -140,6 +151,10 @@ impl Survey {
             }
             Payload::CustomSection(section) => {
                 self.outline.carries_types |= section.name().starts_with("component-type");
+                if section.name() == AUTHORS {
+                    let authors = String::from_utf8_lossy(section.data());
+                    self.outline.authors = Some(plain_text::tidy(&authors, MESSAGE_CHARS));
+                }
             }
             _ => {}
         }
@@ -197,6 +212,15 @@ mod tests {
         assert_eq!((typed.kind, typed.carries_types), (ModuleKind::CoreModule, true));
         assert_eq!((plain.kind, plain.carries_types), (ModuleKind::CoreModule, false));
         assert_eq!((plain.imports, plain.exports), (vec!["env".to_owned()], vec!["g".to_owned()]));
+    }
+
+    #[test]
+    fn reads_who_wrote_it_and_shows_no_escape_sequences() {
+        let signed = wat(r#"(module (@custom "authors" "Ann <ann@example.org>, \1b[2JBob"))"#);
+
+        let outline = Outline::of(&signed, MEMORY).unwrap();
+
+        assert_eq!(outline.authors.as_deref(), Some("Ann <ann@example.org>, [2JBob"));
     }
 
     proptest! {

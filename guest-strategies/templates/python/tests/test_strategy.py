@@ -22,9 +22,9 @@ def failed(target):
 
 
 def decide(states, attempts=(), remaining_ms=60_000, **options):
-    choose = Choose()
-    choose.configure([], json.dumps(options))
-    return choose.next(Ask(
+    # Two instances, as in a component.
+    Choose().configure([], json.dumps(options))
+    return Choose().next(Ask(
         sequence=0, entropy=0, now_ms=0, input_tokens=100, max_output_tokens=500, streaming=False, labels=[],
         states=states, attempts=list(attempts), in_flight=[], preferred=None, emergency=False, attempts_left=3,
         retries_left=3, elapsed_ms=0, remaining_ms=remaining_ms, note=b"", extras=[],

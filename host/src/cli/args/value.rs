@@ -58,7 +58,7 @@ pub(super) fn dollars(text: &str) -> Result<NanoUsd, String> {
 pub(super) fn label(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, text)) if !name.is_empty() => Ok((name.to_owned(), text.to_owned())),
-        _ => Err("not a label, such as team=search".to_owned()),
+        _ => Err("a label is a name and a text, such as team=search".to_owned()),
     }
 }
 

@@ -37,9 +37,13 @@ pub(crate) struct WishArgs {
     #[arg(long, value_name = "T", value_parser = value::temperature)]
     pub(crate) temperature: Option<f64>,
 
-    /// Label of the call, seen in logs and by the strategy, such as `moderation`.
-    #[arg(long, value_name = "LABEL")]
+    /// What the call is for, such as `moderation`: its label `context`, seen in logs and by the strategy.
+    #[arg(long, value_name = "TEXT")]
     pub(crate) context: Option<String>,
+
+    /// Another label of the call, such as `user=ann`; may be given several times.
+    #[arg(long = "label", value_name = "NAME=TEXT", value_parser = value::label)]
+    pub(crate) labels: Vec<(String, String)>,
 
     /// Purpose preset to apply, such as `moderation` or `title`.
     #[arg(long, value_name = "NAME")]

@@ -39,6 +39,11 @@ fn in_words(inspection: &Inspection) -> Result<String, std::fmt::Error> {
     writeln!(text, "source   {}", inspection.source)?;
     writeln!(text, "kind     {kind}, {} bytes", inspection.bytes)?;
     writeln!(text, "sha-256  {}", inspection.digest)?;
+    if let Some(authors) = &inspection.authors {
+        writeln!(text, "authors  {authors}")?;
+    }
+    let powers: Vec<String> = inspection.powers.iter().map(|power| power.name().to_owned()).collect();
+    writeln!(text, "powers   {}", listed(&powers))?;
     writeln!(text, "imports  {}", listed(&inspection.imports))?;
     writeln!(text, "exports  {}", listed(&inspection.exports))?;
     if let Some(ms) = inspection.compile_ms {
@@ -76,6 +81,7 @@ fn listed(names: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use backstop::config::{Power, Powers};
     use backstop::strategy::Description;
     use serde_json::json;
 
@@ -96,6 +102,8 @@ mod tests {
             kind: ModuleKind::Component,
             bytes: 12,
             digest: "ab".into(),
+            authors: Some("Ann".into()),
+            powers: Powers::NONE.with(Power::State),
             imports: Vec::new(),
             exports: vec!["backstop:strategy/choose@1.0.0".into()],
             compile_ms: Some(12.4),
@@ -107,7 +115,7 @@ mod tests {
             text.starts_with("smart 1.0.0\nFree first.\n\nsource   smart\nkind     component, 12 bytes\n"),
             "{text}"
         );
-        assert!(text.contains("imports  none\nexports  backstop:strategy/choose@1.0.0\ncompiled in 12 ms\n"), "{text}");
+        assert!(text.contains("authors  Ann\npowers   state\nimports  none\nexports  backstop:strategy/choose@1.0.0\ncompiled in 12 ms\n"), "{text}");
         assert!(
             text.contains("patience") && text.contains("wait so long") && text.contains("\"properties\": {"),
             "{text}"

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf, absolute};
 
+use serde::{Serialize, Serializer};
+
 use super::route::StrategyRef;
 
 /// A power that the operator grants by name. Each but the last is an interface of the contract.
@@ -76,6 +78,13 @@ impl Powers {
     /// Each of them.
     pub fn iter(self) -> impl Iterator<Item = Power> {
         Power::ALL.into_iter().filter(move |power| self.has(*power))
+    }
+}
+
+/// As the configuration lists them: `["observe", "state"]`.
+impl Serialize for Powers {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.iter().map(Power::name))
     }
 }
 

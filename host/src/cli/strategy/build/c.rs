@@ -49,7 +49,7 @@ pub(super) fn build(dir: &Path) -> anyhow::Result<Built> {
     command.args(["-Wl,--strip-all", "-Wl,--stack-first", "-Wl,-z,stack-size=65536", "-o", MADE]);
     command.args(inputs);
     let wasm = tool.run(command, dir, MADE)?;
-    Ok(Built { name, wasm })
+    Ok(Built { name, authors: Vec::new(), wasm })
 }
 
 /// The first compiler that is there; where none is, the one to install.

@@ -39,5 +39,7 @@ pub(super) fn build(dir: &Path, world: &str) -> anyhow::Result<Built> {
     // Without async, and without a system beneath: a strategy is a function of its question.
     command.args(["--sync", "--stub-wasi", "--wit", "wit", "--world", world, "--js", main, "--output", MADE]);
     let wasm = COMPILER.run(command, dir, MADE)?;
-    Ok(Built { name, wasm })
+    // npm has it as a text, or as an object with a name.
+    let author = package.get("author").and_then(|author| author.as_str().or_else(|| author.get("name")?.as_str()));
+    Ok(Built { name, authors: author.into_iter().map(str::to_owned).collect(), wasm })
 }

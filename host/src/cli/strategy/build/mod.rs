@@ -14,8 +14,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use backstop::config::{Power, SandboxConfig, StrategyRef};
+use backstop::config::{Power, Powers, SandboxConfig, StrategyRef};
 use backstop::strategy::LoadStrategyError;
+use wasm_encoder::{ComponentSection as _, CustomSection};
 use wit_component::ComponentEncoder;
 
 use super::super::args::{BuildArgs, Language};
@@ -32,6 +33,8 @@ const CORE_MODULE: [u8; 8] = *b"\0asm\x01\0\0\0";
 struct Built {
     /// The project's own name.
     name: String,
+    /// Who wrote it, as the project says.
+    authors: Vec<String>,
     /// A component, or a core module.
     wasm: Vec<u8>,
 }
@@ -46,7 +49,8 @@ pub(super) fn run(args: &BuildArgs, file: Option<PathBuf>) -> anyhow::Result<Exi
         Language::Python => python::build(dir, &args.world),
         Language::C => c::build(dir),
     }?;
-    let component = encode(built.wasm)?;
+    let mut component = encode(built.wasm)?;
+    sign(&mut component, &built.authors);
     let output = match &args.output {
         Some(output) => output.clone(),
         None => dir.join(file_name(&built.name)?),
@@ -58,6 +62,9 @@ pub(super) fn run(args: &BuildArgs, file: Option<PathBuf>) -> anyhow::Result<Exi
         aside::tell(&[paint(Tone::Good, format_args!("wrote {} ({} bytes)", output.display(), component.len()))]);
     }
     let exit = check::conclude(&examined, false)?;
+    if let Some(grant) = examined.as_ref().ok().and_then(|report| grant(report.powers(), &output)) {
+        aside::tell(&[paint(Tone::Warn, grant)]);
+    }
     if room != sandbox {
         aside::tell(&[paint(
             Tone::Warn,
@@ -77,6 +84,26 @@ fn file_name(project: &str) -> Result<String, UsageError> {
             "the project's name, {project:?}, cannot be a file's: change it, or say `--output FILE`"
         )))
     }
+}
+
+/// The names of those who wrote it, where tools for components look for them.
+fn sign(component: &mut Vec<u8>, authors: &[String]) {
+    if !authors.is_empty() {
+        let names = authors.join(", ");
+        CustomSection { name: "authors".into(), data: names.as_bytes().into() }.append_to_component(component);
+    }
+}
+
+/// What an operator has to be told of a component that wants more than its question.
+fn grant(powers: Powers, output: &Path) -> Option<String> {
+    let names: Vec<_> = powers.iter().map(|power| format!("{:?}", power.name())).collect();
+    let file = output.file_name()?.to_string_lossy();
+    (!names.is_empty()).then(|| {
+        format!(
+            "it wants powers: where it is to be used, backstop.toml must say `{file:?} = [{}]` under `[sandbox.grants]`",
+            names.join(", ")
+        )
+    })
 }
 
 /// Sees to it that a project has what its compiler will ask for.

@@ -40,5 +40,8 @@ pub(super) fn build(dir: &Path, world: &str) -> anyhow::Result<Built> {
     // Without a system beneath: a strategy is a function of its question.
     command.args(["componentize", "--stub-wasi", "--python-path", ".", "--output", MADE, MODULE]);
     let wasm = COMPILER.run(command, dir, MADE)?;
-    Ok(Built { name: name.to_owned(), wasm })
+    let authors = project.get("project").and_then(|project| project.get("authors")).and_then(toml::Value::as_array);
+    let named = |author: &toml::Value| author.get("name").and_then(toml::Value::as_str).map(str::to_owned);
+    let authors = authors.into_iter().flatten().filter_map(named).collect();
+    Ok(Built { name: name.to_owned(), authors, wasm })
 }

@@ -16,13 +16,18 @@ use super::rust_toolchain::Toolchain;
 pub(super) fn build(dir: &Path) -> anyhow::Result<Built> {
     let manifest = fs::canonicalize(dir.join("Cargo.toml")).context("cannot find the crate's Cargo.toml")?;
     let toolchain = Toolchain::find(dir)?;
-    let name = package_name(&toolchain, &manifest)?;
+    let package = package(&toolchain, &manifest)?;
+    let name = package.get("name").and_then(Value::as_str).map(str::to_owned);
+    let name = name.ok_or_else(|| anyhow!("cargo's description of the crate has no name"))?;
     let module = compile(&toolchain, &manifest)?;
     let wasm = fs::read(&module).with_context(|| format!("cannot read {}", module.display()))?;
-    Ok(Built { name, wasm })
+    let authors = package.get("authors").and_then(Value::as_array).into_iter().flatten();
+    let authors = authors.filter_map(Value::as_str).map(str::to_owned).collect();
+    Ok(Built { name, authors, wasm })
 }
 
-fn package_name(toolchain: &Toolchain, manifest: &Path) -> anyhow::Result<String> {
+/// What cargo says of the crate.
+fn package(toolchain: &Toolchain, manifest: &Path) -> anyhow::Result<Value> {
     let output = toolchain.metadata().arg("--manifest-path").arg(manifest).stderr(Stdio::inherit()).output();
     let output = output.context("cannot run cargo")?;
     if !output.status.success() {
@@ -41,8 +46,7 @@ fn package_name(toolchain: &Toolchain, manifest: &Path) -> anyhow::Result<String
         ))
         .into());
     }
-    let name = package.get("name").and_then(Value::as_str);
-    name.map(str::to_owned).ok_or_else(|| anyhow!("cargo's description of the crate has no name"))
+    Ok(package.clone())
 }
 
 fn is_of(described: &Value, manifest: &Path) -> bool {

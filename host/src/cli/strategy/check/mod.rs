@@ -70,6 +70,7 @@ pub(super) fn examine(strategy: &StrategyRef, sandbox: &SandboxConfig) -> Result
         strategy: strategy.name().to_string(),
         inspection: usual.inspection().clone(),
         sandbox: sandbox.clone(),
+        granted: sandbox.powers_of(strategy),
         findings,
         paces,
     })

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use backstop::config::SandboxConfig;
+use backstop::config::{Power, Powers, SandboxConfig};
 use backstop::strategy::{Inspection, ModuleKind};
 use serde_json::{Value, json};
 
@@ -18,6 +18,7 @@ pub(in super::super) struct Report {
     pub(super) inspection: Inspection,
     /// What it was allowed.
     pub(super) sandbox: SandboxConfig,
+    pub(super) granted: Powers,
     pub(super) findings: Vec<Finding>,
     pub(super) paces: Vec<Pace>,
 }
@@ -26,6 +27,11 @@ impl Report {
     /// The same findings under another name.
     pub(in super::super) fn named(self, strategy: String) -> Self {
         Self { strategy, ..self }
+    }
+
+    /// What it has to be granted.
+    pub(in super::super) fn powers(&self) -> Powers {
+        self.inspection.powers
     }
 
     pub(super) fn passed(&self) -> bool {
@@ -95,7 +101,7 @@ impl Report {
         };
         let compiled = compile_ms.map_or_else(|| "found compiled".to_owned(), |ms| format!("compiled in {ms:.0} ms"));
         let powers = imports.iter().filter(|import| !is_types(import)).map(|import| {
-            let note = if self.is_answered(import) { "" } else { " (traps unless `sandbox.wasi = true`)" };
+            let note = if self.is_answered(import) { "" } else { " (traps unless `wasi` is granted)" };
             format!("{import}{note}")
         });
         let powers: Vec<String> = powers.collect();
@@ -105,7 +111,7 @@ impl Report {
 
     /// Whether the host has an answer to an import; what it has none to was refused when it was loaded, but for WASI.
     fn is_answered(&self, import: &str) -> bool {
-        self.sandbox.wasi || !import.starts_with("wasi:")
+        self.granted.has(Power::Wasi) || !import.starts_with("wasi:")
     }
 }
 
@@ -145,11 +151,14 @@ mod tests {
                 kind: ModuleKind::Component,
                 bytes: 12_345,
                 digest: "ab".into(),
+                authors: None,
+                powers: Powers::NONE,
                 imports: vec!["backstop:strategy/types@1.0.0".into(), "wasi:random/random@0.2.6".into()],
                 exports: vec!["backstop:strategy/choose@1.0.0".into()],
                 compile_ms: Some(12.4),
             },
             sandbox: SandboxConfig::default(),
+            granted: Powers::NONE,
             findings: vec![finding],
             paces: vec![Pace { candidates: 8, time: Duration::from_nanos(1_800), effort, growth: 0 }],
         }
@@ -166,7 +175,7 @@ mod tests {
         insta::assert_snapshot!(text.join("\n"), @r"
         component of 12345 bytes, compiled in 12 ms
         exports backstop:strategy/choose@1.0.0
-        imports wasi:random/random@0.2.6 (traps unless `sandbox.wasi = true`)
+        imports wasi:random/random@0.2.6 (traps unless `wasi` is granted)
 
          situation   answer     reason
         ────────────────────────────────────
