@@ -220,7 +220,7 @@ mod tests {
 
         let outline = Outline::of(&signed, MEMORY).unwrap();
 
-        assert_eq!(outline.authors.as_deref(), Some("Ann <ann@example.org>, [2JBob"));
+        assert_eq!(outline.authors.as_deref(), Some("Ann <ann@example.org>, Bob"));
     }
 
     proptest! {

@@ -157,7 +157,7 @@ function differences(route, shadow) {
       el("span", { class: "aside" }, ` — the shadow: ${[instead, reason].filter(Boolean).join(", ")}`),
     ),
   );
-  return dialog({ title: `Where ${nameOf(shadow.strategy)} would have decided otherwise on ${route}`, body: el("ul", {}, rows) });
+  return dialog({ title: `Where ${nameOf(shadow.strategy)} would have decided otherwise on ${route}`, body: el("ul", { class: "differences" }, rows) });
 }
 
 /** Has another strategy decide on a route, the one in the shadow or the one before. */

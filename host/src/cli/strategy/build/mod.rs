@@ -172,6 +172,32 @@ mod tests {
     use super::*;
 
     #[test]
+    fn notes_who_wrote_a_component_where_it_is_looked_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("signed.wasm");
+        let plain = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest-strategies/prebuilt/bandit.wasm");
+        let mut component = fs::read(plain).unwrap();
+
+        sign(&mut component, &["Ann <ann@example.org>".to_owned(), "Bob".to_owned()]);
+        fs::write(&file, component).unwrap();
+
+        let source = StrategyRef::File(file);
+        let patient = SandboxConfig { compile_time: std::time::Duration::from_secs(60), ..SandboxConfig::default() };
+        let sandbox = patient.with_grant(source.clone(), Power::ALL.into_iter().collect());
+        let seen = backstop::strategy::inspect(&source, &sandbox).unwrap();
+        assert_eq!(seen.authors.as_deref(), Some("Ann <ann@example.org>, Bob"));
+        assert_eq!(serde_json::to_value(seen.powers).unwrap(), serde_json::json!(["observe", "state"]));
+    }
+
+    #[test]
+    fn says_which_line_grants_what_a_component_wants() {
+        let wanted = Powers::from_iter([Power::State, Power::Log]);
+
+        assert!(grant(wanted, Path::new("here/mine.wasm")).unwrap().contains(r#"`"mine.wasm" = ["state", "log"]`"#));
+        assert_eq!(grant(Powers::NONE, Path::new("mine.wasm")), None);
+    }
+
+    #[test]
     fn names_the_file_after_the_project_and_puts_it_nowhere_else() {
         assert_eq!(file_name("thrifty").unwrap(), "thrifty.wasm");
         assert!(["../thrifty", "/thrifty", ""].iter().all(|name| file_name(name).is_err()));
