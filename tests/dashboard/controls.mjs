@@ -39,7 +39,7 @@ test("a strategy is changed, and the story names it", async () => {
   await route.getByRole("button", { name: "Change the strategy of default" }).click();
   await view.page.locator("dialog").getByLabel("round-robin").check();
   await view.send("Change");
-  await route.locator(".strategy strong", { hasText: "round-robin" }).waitFor();
+  await route.locator(".strategy:not(.shadow) strong", { hasText: "round-robin" }).waitFor();
 
   const { id } = await view.stage.ask();
   await view.page.goto(`${view.stage.gateway}/#/requests/${id}`);
@@ -47,10 +47,26 @@ test("a strategy is changed, and the story names it", async () => {
 
   assert.match(await view.page.textContent("#story .facts"), /Strategyround-robin/);
   await view.page.keyboard.press("Escape");
-  await route.getByRole("button", { name: "Change the strategy of default" }).click();
-  await view.page.locator("dialog").getByLabel("smart").check();
-  await view.send("Change");
-  await route.locator(".strategy strong", { hasText: "smart" }).waitFor();
+  await route.getByRole("button", { name: "Go back to smart on default" }).click();
+  await route.locator(".strategy:not(.shadow) strong", { hasText: "smart" }).waitFor();
+});
+
+test("a strategy in the shadow shows where it differs, is promoted and gone back from", async () => {
+  const route = view.page.locator('[data-route="default"]');
+  for (let asked = 0; asked < 6; asked++) await view.stage.ask();
+  await view.page.reload();
+  await route.locator(".shadow", { hasText: /agrees in \d+ % of \d+ decisions/ }).waitFor();
+  await route.getByRole("button", { name: "Where the shadow of default would have decided otherwise" }).click();
+  await view.page.locator("dialog a").first().click();
+  await view.page.waitForSelector("#story .facts");
+  await view.page.keyboard.press("Escape");
+
+  await route.getByRole("button", { name: "Promote the shadow of default" }).click();
+  await route.locator(".strategy:not(.shadow) strong", { hasText: "round-robin" }).waitFor();
+  assert.equal(await route.locator(".shadow").count(), 0);
+
+  await route.getByRole("button", { name: "Go back to smart on default" }).click();
+  await route.locator(".strategy:not(.shadow) strong", { hasText: "smart" }).waitFor();
 });
 
 test("a configuration that is wrong is refused with every problem, one that is right is taken", async () => {

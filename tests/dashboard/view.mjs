@@ -11,7 +11,7 @@ const PROVIDERS = ["groq", "cerebras", "openai"];
 const FLAGS = [
   ...PROVIDERS.flatMap((name) => ["--provider", name]),
   // No target is asked twice, so that what happens does not hang on the retries that were spent before.
-  ...["--route", 'strategy = "smart"\noptions = { retries = 0 }\ndeadline = "20s"'],
+  ...["--route", 'strategy = "smart"\noptions = { retries = 0 }\nshadow = "round-robin"\ndeadline = "20s"'],
   // Prices that nobody knows are taken for these: the models are made up.
   ...[
     "--settings",

@@ -1,5 +1,5 @@
-//! The book under `docs/`: every command of it is run, in the order it stands in, and prints what is shown (issue of the book's
-//! promise: F2, F3, F6).
+//! The book under `docs/`: every command of it is run, in the order it stands in, and prints what is shown (F2, F3,
+//! F6).
 
 use std::fmt::Write as _;
 use std::fs;
@@ -37,8 +37,8 @@ async fn read(path: &str) {
     let script = script(&chapter, home.path(), free_port());
     let mut shell =
         Cli::of(Path::new("bash"), home.path()).with_compilers(&home.path().join(".cache")).with_registries();
-    let path = format!("{}:{}", backstop_binary().parent().unwrap().display(), compilers_path());
-    shell = shell.env("PATH", &path).args(["-c", &script]);
+    let programs = format!("{}:{}", backstop_binary().parent().unwrap().display(), compilers_path());
+    shell = shell.env("PATH", &programs).args(["-c", &script]);
     for (name, provider) in PROVIDERS.iter().zip(&providers) {
         let variable = name.to_uppercase();
         shell = shell.env(&format!("{variable}_API_KEY"), "sk-of-a-reader");

@@ -66,6 +66,9 @@ pub struct StrategyStatus {
     /// How it fares.
     #[serde(flatten)]
     pub health: StrategyHealth,
+    /// The strategy that was replaced last, which can be gone back to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub former: Option<Arc<str>>,
     /// The strategy that is asked the same and decides nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shadow: Option<ShadowStatus>,
@@ -80,6 +83,7 @@ impl StrategyStatus {
             file: decider.file().map(ToOwned::to_owned),
             digest: decider.digest().to_owned(),
             health: decider.health(),
+            former: route.former_name(),
             shadow: route.shadow().map(|shadow| shadow.status()),
         }
     }

@@ -74,6 +74,11 @@ impl Route {
         *self.former() = Former { decider: Some(former), left: None };
     }
 
+    /// The strategy that was replaced last, by its name.
+    pub(crate) fn former_name(&self) -> Option<Arc<str>> {
+        self.former().decider.as_ref().map(|decider| Arc::clone(&decider.name))
+    }
+
     /// Lets the strategy decide again that was replaced last, as it was; whether there is one. Done twice, it changes nothing.
     pub fn go_back(&self) -> bool {
         let mut former = self.former();

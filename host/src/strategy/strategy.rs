@@ -166,6 +166,13 @@ impl Strategy {
         Ok((decision, effort))
     }
 
+    /// Forgets all that it has put into its state: for whoever asks it questions that have nothing to do with each other.
+    pub fn forget(&self) {
+        for key in self.shared.notebook.keys() {
+            self.shared.notebook.remove(&key);
+        }
+    }
+
     /// Drops the idle instances and their memory; the next question starts a fresh one.
     pub fn rest(&self) {
         self.pool.clear();

@@ -58,6 +58,7 @@ function card(route, strategy) {
       fact("Served last", target(route.preferred)),
     ),
     strategyOf(route, strategy),
+    strategy?.shadow && shadowOf(route.route, strategy.shadow),
     el(
       "div",
       { class: "actions" },
@@ -65,6 +66,11 @@ function card(route, strategy) {
         class: "button small",
         "aria-label": `Change the strategy of ${route.route}`,
       }),
+      strategy?.former &&
+        button(`Go back to ${nameOf(strategy.former)}`, () => changing(route.route, "roll-back"), {
+          class: "button small",
+          "aria-label": `Go back to ${strategy.former} on ${route.route}`,
+        }),
       strategy?.file &&
         button("Reload", () => reload(route.route), {
           class: "button small",
@@ -106,6 +112,61 @@ function strategyOf(route, strategy) {
     ),
     el("span", { class: "aside", title: `SHA-256 ${digest}` }, more),
   );
+}
+
+/** The last part of a path; a built-in name as it is. */
+function nameOf(strategy) {
+  return strategy.split("/").at(-1);
+}
+
+/** The strategy in the shadow: how often it would have decided otherwise, and what to do about it. */
+function shadowOf(route, shadow) {
+  const { strategy, agreed, differed, passed_over: missed, faults, quarantined: isOut } = shadow;
+  const asked = agreed + differed;
+  const words = [
+    asked === 0 ? "not asked yet" : `agrees in ${Math.round((100 * agreed) / asked)} % of ${plural(asked, "decision")}`,
+    missed > 0 && `${missed} left out`,
+    faults > 0 && plural(faults, "fault"),
+    isOut && "quarantined",
+  ];
+  return el(
+    "p",
+    { class: "strategy shadow" },
+    el("span", { class: "aside" }, "in the shadow"),
+    el("strong", { title: strategy }, nameOf(strategy)),
+    el("span", { class: "aside" }, words.filter(Boolean).join(" · ")),
+    shadow.latest.length > 0 &&
+      button("Differences", () => differences(route, shadow), {
+        class: "button small",
+        "aria-label": `Where the shadow of ${route} would have decided otherwise`,
+      }),
+    button("Promote", () => changing(route, "promote"), {
+      class: "button small",
+      "aria-label": `Promote the shadow of ${route}`,
+    }),
+  );
+}
+
+/** The latest questions on which the two differ, each with a way to its request's story. */
+function differences(route, shadow) {
+  const rows = shadow.latest.slice(0, 20).map(({ request, decided, shadow: instead, reason }) =>
+    el(
+      "li",
+      {},
+      el("a", { href: `#/requests/${request}`, on: { click: (event) => event.target.closest("dialog").close() } }, decided),
+      el("span", { class: "aside" }, ` — the shadow: ${[instead, reason].filter(Boolean).join(", ")}`),
+    ),
+  );
+  return dialog({ title: `Where ${nameOf(shadow.strategy)} would have decided otherwise on ${route}`, body: el("ul", {}, rows) });
+}
+
+/** Has another strategy decide on a route, the one in the shadow or the one before. */
+function changing(route, how) {
+  return trying(async () => {
+    const done = await api.post(`strategies/${encodeURIComponent(route)}/${how}`, {});
+    refresh("strategies", "routes");
+    toast(`${route} is now decided by ${done.strategy.strategy}`);
+  });
 }
 
 function reload(route) {

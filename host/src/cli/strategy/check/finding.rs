@@ -15,12 +15,16 @@ pub(super) struct Finding {
 }
 
 /// Puts a strategy before situations. Each question is asked three times: twice running, and once more of an instance that has
-/// heard all those after it and none before it. A decision must depend on nothing but its question.
+/// heard all those after it and none before it. A decision must depend on nothing but its question, and on state, which is empty
+/// each time.
 pub(super) fn all(strategy: &Strategy, situations: &[Situation]) -> Vec<Finding> {
-    let ask_all = |situation: &Situation| [strategy.decide(&situation.ask), strategy.decide(&situation.ask)];
-    let forwards: Vec<_> = situations.iter().map(ask_all).collect();
+    let ask = |situation: &Situation| {
+        strategy.forget();
+        strategy.decide(&situation.ask)
+    };
+    let forwards: Vec<_> = situations.iter().map(|situation| [ask(situation), ask(situation)]).collect();
     strategy.rest();
-    let backwards: Vec<_> = situations.iter().rev().map(|situation| strategy.decide(&situation.ask)).collect();
+    let backwards: Vec<_> = situations.iter().rev().map(ask).collect();
     let answers = forwards.into_iter().zip(backwards.into_iter().rev());
     situations
         .iter()
