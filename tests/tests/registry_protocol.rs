@@ -17,10 +17,13 @@ use tokio::task::JoinHandle;
 /// What is said for a path and the `authorization` that came with it: a status, more headers, a body.
 type Says = Box<dyn Fn(&str, Option<&str>) -> (u16, String, Vec<u8>) + Send + Sync>;
 
+/// A path, and the `authorization` that came with it.
+type Asked = (String, Option<String>);
+
 /// A server that answers by a script and remembers what it was asked. It ends with its owner.
 struct Scripted {
     host: String,
-    asked: Arc<Mutex<Vec<(String, Option<String>)>>>,
+    asked: Arc<Mutex<Vec<Asked>>>,
     task: JoinHandle<()>,
 }
 
@@ -44,7 +47,7 @@ impl Scripted {
     }
 
     /// The paths it was asked for, each with the `authorization` that came.
-    fn asked(&self) -> Vec<(String, Option<String>)> {
+    fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
 }
@@ -55,7 +58,7 @@ impl Drop for Scripted {
     }
 }
 
-async fn answer(mut stream: TcpStream, says: Arc<Says>, seen: Arc<Mutex<Vec<(String, Option<String>)>>>) {
+async fn answer(mut stream: TcpStream, says: Arc<Says>, seen: Arc<Mutex<Vec<Asked>>>) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let Ok(byte) = stream.read_u8().await else { return };
@@ -95,7 +98,7 @@ async fn stage() -> Stage {
 }
 
 async fn inspect(stage: &Stage, reference: &str) -> CliRun {
-    stage.backstop(["strategy", "inspect", reference, "--json"]).env("RUST_LOG", "trace").run().await
+    stage.backstop(["strategy", "inspect", reference, "--json"]).env("BACKSTOP_LOG", "trace").run().await
 }
 
 /// Writes what `docker login` writes: ann with the password `pw-canary-71c0e5`.
@@ -140,7 +143,7 @@ async fn fetches_a_token_with_its_login_and_shows_the_token_and_not_the_login_to
     let nobody = inspect(&stage, &registry.reference()).await;
     let asked = registry.asked();
     let inspect = stage.backstop(["strategy", "inspect", &registry.reference(), "--json"]);
-    let known = inspect.env("DOCKER_CONFIG", &docker).env("RUST_LOG", "trace").run().await;
+    let known = inspect.env("DOCKER_CONFIG", &docker).env("BACKSTOP_LOG", "trace").run().await;
 
     assert_fails(&nobody, &format!("{} wants a login for acme/mine", registry.host));
     assert_eq!(asked[1], ("/token?service=the+store&scope=repository%3Aacme%2Fmine%3Apull".to_owned(), None));

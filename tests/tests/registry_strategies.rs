@@ -145,9 +145,8 @@ async fn says_of_a_component_what_it_says_of_itself_in_the_shape_that_other_tool
     let reference = registry.reference("acme/mine:1.2");
 
     let told = run(&stage, &["strategy", "push", prebuilt("quality").to_str().unwrap(), &reference]).await;
-    let get = format!(
-        "GET /v2/acme/mine/manifests/1.2 HTTP/1.1\r\nhost: x\r\naccept: application/vnd.oci.image.manifest.v1+json\r\n\r\n"
-    );
+    let kind = "application/vnd.oci.image.manifest.v1+json";
+    let get = format!("GET /v2/acme/mine/manifests/1.2 HTTP/1.1\r\nhost: x\r\naccept: {kind}\r\n\r\n");
     let manifest = exchange(registry.host().parse().unwrap(), get.as_bytes()).await.json();
     let pulled = run(&stage, &["strategy", "pull", &reference]).await;
     let again = run(&stage, &["strategy", "pull", &reference]).await;
@@ -352,7 +351,7 @@ async fn tells_a_registry_who_it_is_and_nobody_else_the_password() {
     let file = prebuilt("quality");
     let push = ["strategy", "push", file.to_str().unwrap(), &reference];
     let traced =
-        async |arguments: &[&str]| stage.backstop(arguments.iter().copied()).env("RUST_LOG", "trace").run().await;
+        async |arguments: &[&str]| stage.backstop(arguments.iter().copied()).env("BACKSTOP_LOG", "trace").run().await;
 
     let nobody = traced(&push).await;
     // ann:pw-canary-71c0e6
@@ -361,7 +360,7 @@ async fn tells_a_registry_who_it_is_and_nobody_else_the_password() {
     // ann:pw-canary-71c0e5
     log_in(&stage, &registry, "YW5uOnB3LWNhbmFyeS03MWMwZTU=");
     let pushed = traced(&push).await;
-    let asked = traced(&["ask", "hi", "--strategy", &reference, "--log=trace", "--json"]).await;
+    let asked = traced(&["ask", "hi", "--strategy", &reference, "--json"]).await;
     log_in(&stage, &registry, "canary");
     let no_login = traced(&["strategy", "inspect", &reference]).await;
 
@@ -374,6 +373,7 @@ async fn tells_a_registry_who_it_is_and_nobody_else_the_password() {
     assert_fails(&wrong, &[&format!("{host} refuses acme/mine to the login in {config}"), "docker login"]);
     assert_fails(&no_login, &[&format!("the `auth` for {host} in {config} is no user with a password in base64")]);
     assert_eq!((pushed.code, asked.code), (Some(0), Some(0)), "{pushed:#?} {asked:#?}");
+    assert!(asked.stderr.contains("TRACE"), "nothing is logged: {}", asked.stderr);
     let encoded = "YW5uOnB3LWNhbmFyeS03MWMwZT";
     for ran in [&nobody, &wrong, &pushed, &asked, &no_login] {
         for (secret, text) in

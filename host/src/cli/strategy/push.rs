@@ -24,7 +24,7 @@ pub(super) fn run(args: &PushArgs, file: Option<PathBuf>) -> anyhow::Result<Exit
         return Ok(Exit::Done);
     }
     table::print(&format!(
-        "{} is {}, {} bytes\nthis one and no other:  strategy = {:?}\nor any, and pinned:     digest = {digest:?}",
+        "{} is {}, {} bytes\nto name this one and no other:  strategy = {:?}\nto pin what a tag leads to:     digest = {digest:?}",
         args.file.display(),
         paint(Tone::Strong, &reference),
         inspection.bytes,

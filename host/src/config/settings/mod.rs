@@ -20,6 +20,7 @@ pub use health::{BreakerConfig, BreakerScope, CooldownConfig, RetryConfig};
 pub use ledger_address::{LedgerAddress, LedgerTls};
 pub use limits::Limits;
 pub use model::{EmbeddingModel, Listing, ModelConfig};
+#[cfg(feature = "oci")]
 pub(crate) use oci_reference::is_of_this_machine;
 pub use oci_reference::{OciReference, OciReferenceError, OciVersion};
 pub use powers::{Grants, Power, Powers};

@@ -40,3 +40,26 @@ pub(super) fn run<T: Send, W: Future<Output = Result<T, RegistryError>>>(
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn may_be_asked_for_inside_a_runtime() {
+        let done = run("h", Duration::from_secs(60), || ready(Ok(7)));
+
+        assert_eq!(done.unwrap(), 7);
+    }
+
+    #[test]
+    fn ends_when_its_time_is_up() {
+        let done = run::<(), _>("h:5000", Duration::from_millis(10), pending);
+
+        let error = done.unwrap_err();
+        assert!(error.is_away());
+        assert_eq!(error.to_string(), "h:5000 has not done within 0 s");
+    }
+}
