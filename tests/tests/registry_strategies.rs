@@ -170,22 +170,26 @@ async fn says_of_a_component_what_it_says_of_itself_in_the_shape_that_other_tool
 #[tokio::test(flavor = "multi_thread")]
 async fn uses_the_copy_it_kept_while_the_registry_is_away_and_says_so() {
     let mut registry = Registry::start();
-    let stage = stage("strategy = \"smart\"").await;
     let reference = registry.reference("acme/mine:1.2");
+    let stage = stage(&format!("strategy = {reference:?}")).await;
     let pushed = push(&stage, "quality", &reference).await;
     let lasting = pushed["lasting"].as_str().unwrap();
-    assert_eq!(run(&stage, &["ask", "hi", "--strategy", &reference]).await.code, Some(0));
+    assert_eq!(run(&stage, &["ask", "hi"]).await.code, Some(0));
 
     registry.stop();
-    let by_tag = run(&stage, &["ask", "hi", "--strategy", &reference]).await;
+    let by_tag = run(&stage, &["ask", "hi"]).await;
     let by_digest = run(&stage, &["ask", "hi", "--strategy", lasting]).await;
+    let gateway = Served::start(&stage).await;
+    let answered = gateway.chat(&serde_json::from_str(HI).unwrap()).await;
+    let log = gateway.stopped().await;
     registry.restart();
-    let back = run(&stage, &["ask", "hi", "--strategy", &reference]).await;
+    let back = run(&stage, &["ask", "hi"]).await;
 
     assert_eq!((by_tag.code, by_tag.answer()), (Some(0), "a"), "{}", by_tag.stderr);
     let says = format!("the copy that was kept last is used: {} cannot be asked: could not connect", registry.host());
     assert!(by_tag.stderr.contains(&says), "{}", by_tag.stderr);
     assert!(by_tag.stderr.contains(digits(&pushed["digest"])), "{}", by_tag.stderr);
+    assert!(answered.status == 200 && log.contains(&says), "{}: {log}", answered.status);
     assert_eq!((by_digest.code, back.code), (Some(0), Some(0)));
     for quiet in [by_digest, back] {
         assert!(!quiet.stderr.contains("copy"), "a digest needs no registry: {}", quiet.stderr);
@@ -338,7 +342,10 @@ async fn says_what_is_there_where_that_is_no_component() {
         &[&format!("an artifact whose configuration is {image}, with a layer of {tar}, not a component")],
     );
     assert_fails(&no_wasm, &["not WebAssembly"]);
-    assert_fails(&no_reference, &["names neither a tag nor a digest; write oci://HOST/REPOSITORY:TAG"]);
+    assert_fails(
+        &no_reference,
+        &["oci://ghcr.io/acme/mine: names neither a tag nor a digest; write oci://HOST/REPOSITORY:TAG"],
+    );
     assert_fails(&not_pushed, &["backstop.toml: the file is not WebAssembly"]);
 }
 

@@ -28,7 +28,7 @@ pub enum BuildError {
     #[error("no strategy is called {0:?}; built in are {list}, a path ends in .wasm, and oci:// names one in a registry", list = BUILT_IN.join(", "))]
     UnknownStrategy(String),
     /// The strategy's place in a registry is no place.
-    #[error("the reference of a registry: {0}")]
+    #[error(transparent)]
     Reference(#[from] OciReferenceError),
     /// The system has no thread for a strategy in the shadow.
     #[error("no strategy can be asked in the shadow: {0}")]

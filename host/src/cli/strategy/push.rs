@@ -35,7 +35,5 @@ pub(super) fn run(args: &PushArgs, file: Option<PathBuf>) -> anyhow::Result<Exit
 
 /// The reference that a word is.
 pub(super) fn reference(word: &str) -> Result<OciReference, UsageError> {
-    let named =
-        |error: &backstop::config::OciReferenceError| if error.is_secret { String::new() } else { format!("{word}: ") };
-    OciReference::parse(word).map_err(|error| UsageError(format!("{}{error}", named(&error))))
+    OciReference::parse(word).map_err(|error| UsageError(error.to_string()))
 }

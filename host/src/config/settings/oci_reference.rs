@@ -34,8 +34,10 @@ pub enum OciVersion {
 
 /// Why a word is no reference.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{what}; {mend}")]
+#[error("{reference}: {what}; {mend}")]
 pub struct OciReferenceError {
+    /// What was written, but for a login.
+    pub reference: String,
     /// What is wrong with it.
     pub what: String,
     /// What to write instead.
@@ -56,6 +58,14 @@ impl OciReference {
     /// # Errors
     /// When it names no host, no repository, or neither tag nor digest.
     pub fn parse(word: &str) -> Result<Self, OciReferenceError> {
+        let written = |error: OciReferenceError| {
+            let reference = if error.is_secret { "oci://…" } else { word };
+            OciReferenceError { reference: reference.to_owned(), ..error }
+        };
+        Self::read(word).map_err(written)
+    }
+
+    fn read(word: &str) -> Result<Self, OciReferenceError> {
         let rest = word.get(SCHEME.len()..).filter(|_| Self::is_meant(word));
         let rest = rest.ok_or_else(|| fault("no reference of a registry", SHAPE))?;
         let (host, path) = rest.split_once('/').ok_or_else(|| fault("names no repository", SHAPE))?;
@@ -138,7 +148,7 @@ pub(crate) fn is_of_this_machine(host: &str) -> bool {
 }
 
 fn fault(what: impl Into<String>, mend: &str) -> OciReferenceError {
-    OciReferenceError { what: what.into(), mend: mend.to_owned(), is_secret: false }
+    OciReferenceError { reference: String::new(), what: what.into(), mend: mend.to_owned(), is_secret: false }
 }
 
 fn without_port(host: &str) -> &str {
@@ -225,12 +235,12 @@ mod tests {
 
     #[test]
     fn says_what_is_no_reference() {
-        insta::assert_snapshot!(told("oci://ghcr.io"), @"names no repository; write oci://HOST/REPOSITORY:TAG, or oci://HOST/REPOSITORY@sha256:DIGEST");
-        insta::assert_snapshot!(told("oci://ghcr.io/acme/swift"), @"names neither a tag nor a digest; write oci://HOST/REPOSITORY:TAG, or oci://HOST/REPOSITORY@sha256:DIGEST");
-        insta::assert_snapshot!(told("oci://ghcr.io/Acme/swift:1"), @r#""Acme/swift" is no name of a repository; write lower-case letters, digits and any of . _ - between them, in parts divided by /"#);
-        insta::assert_snapshot!(told("oci://ghcr.io/acme/swift:a b"), @r#""a b" is no tag; write letters, digits and any of . _ -, no more than 128"#);
-        insta::assert_snapshot!(told("oci://ghcr.io/acme/swift@sha256:12"), @r#""sha256:12" is no digest that is understood; write sha256: and 64 hexadecimal digits, as `backstop strategy push` prints them"#);
-        insta::assert_snapshot!(told("oci://a_b/acme:1"), @r#""a_b" is no host; write oci://HOST/REPOSITORY:TAG, or oci://HOST/REPOSITORY@sha256:DIGEST"#);
+        insta::assert_snapshot!(told("oci://ghcr.io"), @"oci://ghcr.io: names no repository; write oci://HOST/REPOSITORY:TAG, or oci://HOST/REPOSITORY@sha256:DIGEST");
+        insta::assert_snapshot!(told("oci://ghcr.io/acme/swift"), @"oci://ghcr.io/acme/swift: names neither a tag nor a digest; write oci://HOST/REPOSITORY:TAG, or oci://HOST/REPOSITORY@sha256:DIGEST");
+        insta::assert_snapshot!(told("oci://ghcr.io/Acme/swift:1"), @r#"oci://ghcr.io/Acme/swift:1: "Acme/swift" is no name of a repository; write lower-case letters, digits and any of . _ - between them, in parts divided by /"#);
+        insta::assert_snapshot!(told("oci://ghcr.io/acme/swift:a b"), @r#"oci://ghcr.io/acme/swift:a b: "a b" is no tag; write letters, digits and any of . _ -, no more than 128"#);
+        insta::assert_snapshot!(told("oci://ghcr.io/acme/swift@sha256:12"), @r#"oci://ghcr.io/acme/swift@sha256:12: "sha256:12" is no digest that is understood; write sha256: and 64 hexadecimal digits, as `backstop strategy push` prints them"#);
+        insta::assert_snapshot!(told("oci://a_b/acme:1"), @r#"oci://a_b/acme:1: "a_b" is no host; write oci://HOST/REPOSITORY:TAG, or oci://HOST/REPOSITORY@sha256:DIGEST"#);
     }
 
     #[test]

@@ -83,6 +83,8 @@ fn quoted(rest: &mut Peekable<Chars<'_>>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn of(headers: &[&str]) -> Option<Challenge> {
@@ -121,5 +123,12 @@ mod tests {
             assert!(!matches!(of(&[header]), Some(Challenge::Basic)), "{header}");
         }
         assert_eq!(of(&["Digest realm=\"x\", Basic realm=\"y\""]), Some(Challenge::Basic));
+    }
+
+    proptest! {
+        #[test]
+        fn comes_to_an_end_whatever_a_registry_writes(header in "[Bb]?[a-z]{0,3}[ ,=\"\\\\]{0,3}.{0,40}") {
+            of(&[&header]);
+        }
     }
 }

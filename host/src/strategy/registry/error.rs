@@ -39,7 +39,7 @@ pub enum RegistryError {
         source: Box<RegistryError>,
     },
     /// It answers with something that helps nobody.
-    #[error("{host} answers {status}{code} when it is asked for {what}: try again later, or ask whoever keeps it", code = words(.code.as_deref()))]
+    #[error("{host} answers {status}{code} when it is asked {what}: try again later, or ask whoever keeps it", code = words(.code.as_deref()))]
     Status {
         /// The registry.
         host: String,

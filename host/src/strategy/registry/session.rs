@@ -109,7 +109,7 @@ impl<'r> Session<'r> {
             OciVersion::Tag(tag) => tag.clone(),
             OciVersion::Digest(digest) => format!("sha256:{digest}"),
         };
-        let mut call = Call::new(Method::GET, self.url(&format!("manifests/{wanted}"))?, "a manifest");
+        let mut call = Call::new(Method::GET, self.url(&format!("manifests/{wanted}"))?, "for a manifest");
         call.header = Some((ACCEPT, HeaderValue::from_static(ANY_MANIFEST)));
         let reply = self.send(call.clone()).await?;
         if reply.status != 200 {
@@ -129,7 +129,7 @@ impl<'r> Session<'r> {
 
     /// What has this digest, and so many bytes.
     pub(super) async fn content(&mut self, digest: &str, bytes: u64) -> Result<Vec<u8>, RegistryError> {
-        let call = Call::new(Method::GET, self.url(&format!("blobs/sha256:{digest}"))?, "a component");
+        let call = Call::new(Method::GET, self.url(&format!("blobs/sha256:{digest}"))?, "for a component");
         let reply = self.send(call.clone()).await?;
         if reply.status != 200 {
             return Err(self.fault(reply, call.what).await);
@@ -143,11 +143,11 @@ impl<'r> Session<'r> {
 
     /// Puts something into the repository, unless it is there.
     pub(super) async fn put_content(&mut self, digest: &str, content: Bytes) -> Result<(), RegistryError> {
-        let there = Call::new(Method::HEAD, self.url(&format!("blobs/sha256:{digest}"))?, "a component");
+        let there = Call::new(Method::HEAD, self.url(&format!("blobs/sha256:{digest}"))?, "for a component");
         if self.send(there).await?.status == 200 {
             return Ok(());
         }
-        let begin = Call::new(Method::POST, self.url("blobs/uploads/")?, "room for a component");
+        let begin = Call::new(Method::POST, self.url("blobs/uploads/")?, "for room for a component");
         let reply = self.send(begin.clone()).await?;
         let place = (reply.status == 202).then(|| location(&begin.url, &reply.headers)).flatten();
         let Some(mut place) = place else { return Err(self.fault(reply, begin.what).await) };
@@ -259,7 +259,7 @@ impl<'r> Session<'r> {
         let reply = self.ask(Method::GET, url, headers, Bytes::new()).await?;
         match reply.status {
             200 => {}
-            _ => return Err(self.fault(reply, "a token").await),
+            _ => return Err(self.fault(reply, "for a token").await),
         }
         let said = collect(reply.body, WORD_BYTES).await.map_err(|source| self.unreachable(source))?;
         let token: Option<Token> = serde_json::from_slice(&said).ok();
@@ -348,4 +348,31 @@ fn proven(bytes: Bytes, expected: &str, what: &'static str) -> Result<Bytes, Reg
 
 fn protocol(reference: &OciReference, what: &'static str) -> RegistryError {
     RegistryError::Protocol { host: reference.host().to_owned(), what }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn speaks_in_the_clear_with_this_machine_alone() {
+        let base = |host: &str| {
+            let reference = OciReference::parse(&format!("oci://{host}/acme/mine:1")).unwrap();
+            Session::new(&reference, Access::Pull, None).unwrap().base.to_string()
+        };
+
+        assert_eq!(base("localhost:5000"), "http://localhost:5000/v2/acme/mine/");
+        assert_eq!(base("[::1]:5000"), "http://[::1]:5000/v2/acme/mine/");
+        assert_eq!(base("ghcr.io"), "https://ghcr.io/v2/acme/mine/");
+        assert_eq!(base("10.0.0.1:5000"), "https://10.0.0.1:5000/v2/acme/mine/");
+        assert_eq!(base("docker.io"), "https://registry-1.docker.io/v2/acme/mine/");
+    }
+
+    #[test]
+    fn repeats_the_protocols_own_words_and_no_others() {
+        let echo = br#"{"errors": [{"code": "CANARY"}, {"code": "NAME_UNKNOWN", "message": "canary"}]}"#;
+
+        assert_eq!(code(echo).as_deref(), Some("NAME_UNKNOWN"));
+        assert_eq!((code(b"<html>"), code(br#"{"errors": "canary"}"#)), (None, None));
+    }
 }
