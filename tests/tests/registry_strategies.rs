@@ -111,6 +111,8 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 async fn lets_a_pushed_component_decide_by_its_tag_and_by_its_digest() {
     let registry = Registry::start();
     let stage = stage("strategy = \"smart\"").await;
+    let stage =
+        stage.with_settings("[sandbox]\ncompile_time = \"60s\"\n[recording]\nenabled = true\nfolder = \"decisions\"");
     let reference = registry.reference("acme/mine:1.2");
 
     let pushed = push(&stage, "quality", &reference).await;
@@ -119,8 +121,12 @@ async fn lets_a_pushed_component_decide_by_its_tag_and_by_its_digest() {
     let by_digest = run(&stage, &["ask", "hi", "--strategy", lasting]).await;
     let inspected = run(&stage, &["strategy", "inspect", &reference, "--json"]).await;
     let checked = run(&stage, &["strategy", "check", lasting]).await;
-    let simulated =
-        run(&stage, &["simulate", "primary-outage", "--strategy", &reference, "--strategy", "smart", "--json"]).await;
+    fs::write(stage.home().join("calm.toml"), "duration = \"1m\"\n[providers.a]\n[[traffic]]\nrate = 1\n").unwrap();
+    let simulated = run(&stage, &["simulate", "calm.toml", "--strategy", &reference, "--json"]).await;
+    let gateway = Served::start(&stage).await;
+    gateway.chat(&serde_json::from_str(HI).unwrap()).await;
+    gateway.stopped().await;
+    let replayed = run(&stage, &["replay", "decisions", "--strategy", &reference, "--json"]).await;
 
     assert_eq!(
         (by_tag.code, by_digest.code, by_digest.answer()),
@@ -135,6 +141,8 @@ async fn lets_a_pushed_component_decide_by_its_tag_and_by_its_digest() {
     assert_eq!(pushed["digest"], sha256(&fs::read(prebuilt("quality")).unwrap()));
     assert_eq!((checked.code, simulated.code), (Some(0), Some(0)), "{checked:#?} {simulated:#?}");
     assert!(simulated.stdout.contains(&reference), "{}", simulated.stdout);
+    assert_eq!(replayed.code, Some(0), "{replayed:#?}");
+    assert!(replayed.stdout.contains(&reference), "{}", replayed.stdout);
 }
 
 // F6
