@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use std::{iter, thread};
 
 use serde::Serialize;
 
@@ -16,6 +18,10 @@ use super::seat::{Seat, in_words};
 
 /// Questions that may wait. A shadow that is slower than the one that decides is spared the others.
 const WAITING: usize = 1_024;
+
+/// How long questions gather before they are answered: to wake a thread for each of them would cost the request that it is about
+/// more than all else that is done for it.
+const GATHERING: Duration = Duration::from_millis(10);
 
 /// Disagreements that are kept.
 const KEPT: usize = 100;
@@ -89,7 +95,7 @@ impl Shadow {
         let (decider, tally) = (Arc::new(decider), Arc::new(Tally::default()));
         let (questions, asked) = sync_channel(WAITING);
         let (asking, counting) = (Arc::clone(&decider), Arc::clone(&tally));
-        let thread = std::thread::Builder::new().name("shadow".to_owned());
+        let thread = thread::Builder::new().name("shadow".to_owned());
         thread.spawn(move || answer(&asking, &roster, &counting, &asked))?;
         Ok(Self { decider, questions, tally })
     }
@@ -129,29 +135,37 @@ impl Shadow {
 
 /// Answers until nobody asks any more.
 fn answer(decider: &Decider, roster: &[Seat], tally: &Tally, asked: &Receiver<Question>) {
-    for Question { request, ask, chat, decided } in asked {
-        if decider.health().quarantined {
-            tally.passed_over.fetch_add(1, Ordering::Relaxed);
-            continue;
+    while let Ok(first) = asked.recv() {
+        for question in iter::once(first).chain(asked.try_iter()) {
+            compare(decider, roster, tally, question);
         }
-        let ruling = decider.decide(&ask, chat.as_ref());
-        if ruling.fault.is_some() {
-            // Its health tells of that.
-            continue;
-        }
-        let decision = ruling.decision;
-        if decided.is_same_choice(decision.verdict) {
-            tally.agreed.fetch_add(1, Ordering::Relaxed);
-            continue;
-        }
-        tally.differed.fetch_add(1, Ordering::Relaxed);
-        let mut latest = tally.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        latest.truncate(KEPT - 1);
-        latest.push_front(Disagreement {
-            request,
-            decided: in_words(decided, roster),
-            shadow: in_words(decision.verdict, roster),
-            reason: decision.reason,
-        });
+        thread::sleep(GATHERING);
     }
+}
+
+fn compare(decider: &Decider, roster: &[Seat], tally: &Tally, question: Question) {
+    let Question { request, ask, chat, decided } = question;
+    if decider.health().quarantined {
+        tally.passed_over.fetch_add(1, Ordering::Relaxed);
+        return;
+    }
+    let ruling = decider.decide(&ask, chat.as_ref());
+    if ruling.fault.is_some() {
+        // Its health tells of that.
+        return;
+    }
+    let decision = ruling.decision;
+    if decided.is_same_choice(decision.verdict) {
+        tally.agreed.fetch_add(1, Ordering::Relaxed);
+        return;
+    }
+    tally.differed.fetch_add(1, Ordering::Relaxed);
+    let mut latest = tally.latest.lock().unwrap_or_else(PoisonError::into_inner);
+    latest.truncate(KEPT - 1);
+    latest.push_front(Disagreement {
+        request,
+        decided: in_words(decided, roster),
+        shadow: in_words(decision.verdict, roster),
+        reason: decision.reason,
+    });
 }
