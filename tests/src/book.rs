@@ -108,6 +108,12 @@ impl Chapter {
     pub fn has_commands(&self) -> bool {
         self.steps.iter().any(|step| matches!(step, Step::Runs { .. }))
     }
+
+    /// Whether a command names something.
+    #[must_use]
+    pub fn names(&self, something: &str) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::Runs { commands, .. } if commands.contains(something)))
+    }
 }
 
 /// How a paragraph ends.

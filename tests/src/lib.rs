@@ -16,6 +16,7 @@ mod http_reply;
 mod load;
 mod question;
 mod redis;
+mod registry;
 mod served;
 #[cfg(unix)]
 mod postgres;
@@ -46,6 +47,7 @@ pub use postgres::{Postgres, Sync};
 pub use protobuf::Wire;
 pub use question::LONG_QUESTION;
 pub use redis::Redis;
+pub use registry::Registry;
 pub use served::Served;
 pub use situations::{Expected, Situation, situations};
 pub use snapshot::Snapshot;

@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
 use backstop::scripted::{Answer, Script, ScriptedProvider};
-use backstop_tests::{Chapter, Cli, Step, backstop_binary, book, chapters, compilers_path, is_as_shown};
+use backstop_tests::{Chapter, Cli, Registry, Step, backstop_binary, book, chapters, compilers_path, is_as_shown};
 use tempfile::TempDir;
 
 /// Chapters in which a reader has something to do, each a test below.
@@ -25,6 +25,9 @@ const WITH_COMMANDS: [&str; 8] = [
 /// The providers whose keys a reader has.
 const PROVIDERS: [&str; 3] = ["groq", "openai", "deepseek"];
 
+/// Where the book's registry is.
+const REGISTRY: &str = "127.0.0.1:5000";
+
 /// A reader who does what a chapter says.
 async fn read(path: &str) {
     let chapter = Chapter::load(path);
@@ -34,7 +37,11 @@ async fn read(path: &str) {
         let provider = ScriptedProvider::start(Script::from(Answer::new("Paris is the capital."))).await.unwrap();
         providers.push(provider);
     }
-    let script = script(&chapter, home.path(), free_port());
+    let registry = chapter.names(REGISTRY).then(Registry::start);
+    let mut script = script(&chapter, home.path(), free_port());
+    if let Some(registry) = &registry {
+        script = script.replace(REGISTRY, &registry.host());
+    }
     let mut shell =
         Cli::of(Path::new("bash"), home.path()).with_compilers(&home.path().join(".cache")).with_registries();
     let programs = format!("{}:{}", backstop_binary().parent().unwrap().display(), compilers_path());

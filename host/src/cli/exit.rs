@@ -109,7 +109,8 @@ impl Exit {
             BuildError::Config(_)
             | BuildError::Problems(_)
             | BuildError::Strategy { .. }
-            | BuildError::UnknownStrategy(_) => Self::Usage,
+            | BuildError::UnknownStrategy(_)
+            | BuildError::Reference(_) => Self::Usage,
             BuildError::Shadow(_) | BuildError::Interrupted => Self::Failed,
         }
     }

@@ -14,6 +14,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use super::exit::UsageError;
 
+/// What is told to those who asked for no log: that a strategy is not the one its registry has now.
+pub(crate) const UNASKED: &str = "backstop::strategy::registry=warn";
+
 /// What is asked of the log on the command line.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct LogWish {

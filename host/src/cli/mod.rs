@@ -70,7 +70,10 @@ fn start(cli: Cli) -> anyhow::Result<Exit> {
     let _log = match is_service {
         // It starts its own when its configuration is known.
         true => None,
-        false => Some(logs::start(cli.log.as_deref(), cli.log_format.unwrap_or_default(), logs::Writing::AtOnce)?),
+        false => {
+            let filter = cli.log.as_deref().unwrap_or(logs::UNASKED);
+            Some(logs::start(Some(filter), cli.log_format.unwrap_or_default(), logs::Writing::AtOnce)?)
+        }
     };
     let mut runtime = tokio::runtime::Builder::new_multi_thread();
     if !is_service {

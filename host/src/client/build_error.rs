@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::config::{ConfigError, Problem};
+use crate::config::{ConfigError, OciReferenceError, Problem};
 use crate::strategy::{BUILT_IN, LoadStrategyError};
 
 /// Why a [`Backstop`](super::Backstop) could not be made.
@@ -24,9 +24,12 @@ pub enum BuildError {
         /// Why not.
         source: LoadStrategyError,
     },
-    /// The strategy named is neither built in nor a path.
-    #[error("no strategy is called {0:?}; built in are {list}, and a path ends in .wasm", list = BUILT_IN.join(", "))]
+    /// The strategy named is neither built in nor a path nor a reference.
+    #[error("no strategy is called {0:?}; built in are {list}, a path ends in .wasm, and oci:// names one in a registry", list = BUILT_IN.join(", "))]
     UnknownStrategy(String),
+    /// The strategy's place in a registry is no place.
+    #[error(transparent)]
+    Reference(#[from] OciReferenceError),
     /// The system has no thread for a strategy in the shadow.
     #[error("no strategy can be asked in the shadow: {0}")]
     Shadow(std::io::Error),

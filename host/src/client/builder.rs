@@ -11,7 +11,7 @@ use crate::accounting::recording::Recorder;
 use crate::accounting::{Accounts, RecordSink, Treasury};
 use crate::cache::ReplyCache;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{self, Config, ProviderConfig, RouteConfig, SandboxConfig, Sources, StrategyRef};
+use crate::config::{self, Config, OciReference, ProviderConfig, RouteConfig, SandboxConfig, Sources, StrategyRef};
 use crate::guard::{Fleet, Guard, Sharer, Target};
 use crate::random::Random;
 use crate::router::{Decider, Endpoint, Route, Router, Seat, Shadow, Surroundings, seat};
@@ -320,10 +320,13 @@ fn reply_cache(config: &Config, (): Replies, _: &Arc<dyn Clock>) -> Option<Arc<R
 /// The strategy a word means.
 ///
 /// # Errors
-/// When it is neither a built-in name nor a path that ends in `.wasm`.
+/// When it is neither a built-in name, nor a path that ends in `.wasm`, nor a reference of a registry.
 pub fn strategy_named(name: &str) -> Result<StrategyRef, BuildError> {
     if let Some(built_in) = resolve_name(name) {
         return Ok(StrategyRef::BuiltIn(built_in));
+    }
+    if OciReference::is_meant(name) {
+        return Ok(StrategyRef::Registry(Arc::new(OciReference::parse(name)?)));
     }
     let is_path = std::path::Path::new(name).extension().is_some_and(|extension| extension == "wasm");
     if is_path { Ok(StrategyRef::File(name.into())) } else { Err(BuildError::UnknownStrategy(name.to_owned())) }

@@ -28,7 +28,7 @@ pub enum ChangeError {
         "the strategy of route {0:?} has not been replaced since the configuration was read: there is none to go back to"
     )]
     NoFormer(String),
-    /// The strategy named is neither built in nor a path.
+    /// The strategy named is neither built in nor a path nor a reference.
     #[error(transparent)]
     UnknownStrategy(#[from] BuildError),
     /// It cannot be loaded, or does not prove fit.

@@ -272,6 +272,10 @@ fn of_surroundings(settings: &mut Vec<Setting>, config: &Config) {
         Some(folder) => table.add("compile_cache", folder.display().to_string()),
         None => table.add("compile_cache", false),
     }
+    match &sandbox.registry.copies {
+        Some(folder) => table.add("registry_copies", folder.display().to_string()),
+        None => table.add("registry_copies", false),
+    }
     let cache = &config.cache;
     let mut table = Table::new(settings, "cache".to_owned());
     table.add("enabled", cache.enabled);
@@ -368,6 +372,7 @@ fn strategy(strategy: &StrategyRef) -> String {
     match strategy {
         StrategyRef::BuiltIn(name) => (*name).to_owned(),
         StrategyRef::File(path) => path.display().to_string(),
+        StrategyRef::Registry(reference) => reference.to_string(),
     }
 }
 

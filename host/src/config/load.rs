@@ -49,6 +49,8 @@ pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
     let environment = Environment::gather(sources, &mut report);
     let mut config = Config::new();
     config.sandbox.compile_cache = sources.cache_directory.as_deref().map(|folder| folder.join("components"));
+    config.sandbox.registry.copies = sources.data_directory.as_deref().map(|folder| folder.join("registry"));
+    config.sandbox.registry.docker = docker_folder(sources, &environment);
     config.store.path = sources.data_directory.as_deref().map(|folder| folder.join("backstop.db"));
     config.recording.folder = sources.data_directory.as_deref().map(|folder| folder.join("decisions"));
 
@@ -118,6 +120,16 @@ impl Loaded {
         );
         let problem = Problem { place: Origin::Default, setting: String::new(), value: None, what, mend };
         Err(ConfigError { problems: vec![problem] })
+    }
+}
+
+/// Where `docker login` writes to.
+fn docker_folder(sources: &Sources, environment: &Environment) -> Option<PathBuf> {
+    match environment.find("DOCKER_CONFIG") {
+        Some(Found::Text(folder, _)) if !folder.is_empty() => Some(sources.directory.join(folder)),
+        Some(Found::Text(..) | Found::NotUnicode(_)) | None => {
+            sources.home_directory.as_ref().map(|home| home.join(".docker"))
+        }
     }
 }
 

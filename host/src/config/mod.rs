@@ -26,6 +26,8 @@ mod shared_address;
 mod substitution;
 mod answers;
 mod strategy_name;
+#[cfg(feature = "oci")]
+mod registry_login;
 mod value;
 mod units;
 mod finish;
@@ -56,13 +58,17 @@ pub use origin::{Origin, Origins};
 pub use overrides::{Override, Overrides};
 pub use presets::{InitError, PRESETS, Preset, init, preset};
 pub use problem::{ConfigError, Notice, Problem};
+#[cfg(feature = "oci")]
+pub use registry_login::{RegistryLogin, RegistryLoginError, login_file, registry_login};
 pub use section::nearest_or_all;
+#[cfg(feature = "oci")]
+pub(crate) use settings::is_of_this_machine;
 pub use settings::{
     ApiKey, BreakerConfig, BreakerScope, BudgetConfig, CacheConfig, Config, CooldownConfig, Credentials,
     EmbeddingModel, GatewayConfig, GenerationDefaults, Grants, HoldBack, LedgerAddress, LedgerTls, Limits, Listing,
-    LogFormat, ModelConfig, OnInterrupt, Power, Powers, Protocol, ProviderConfig, Purpose, RecordingConfig,
-    RetryConfig, RouteConfig, SandboxConfig, SharedAddress, SpendLimits, StoreConfig, StrategyRef, TargetRef,
-    TelemetryConfig, Timeouts, UnknownPrice,
+    LogFormat, ModelConfig, OciReference, OciReferenceError, OciVersion, OnInterrupt, Power, Powers, Protocol,
+    ProviderConfig, Purpose, RecordingConfig, RegistryConfig, RetryConfig, RouteConfig, SandboxConfig, SharedAddress,
+    SpendLimits, StoreConfig, StrategyRef, TargetRef, TelemetryConfig, Timeouts, UnknownPrice,
 };
 pub use show::{show, show_json, show_values};
 pub use sources::Sources;

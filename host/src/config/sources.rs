@@ -24,6 +24,8 @@ pub struct Sources {
     pub data_directory: Option<PathBuf>,
     /// The folder for what can be made again: Backstop's own in the platform's cache folder.
     pub cache_directory: Option<PathBuf>,
+    /// The user's own folder, where other programs keep theirs.
+    pub home_directory: Option<PathBuf>,
     /// The variables.
     pub environment: Vec<(OsString, OsString)>,
     /// What flags say.
@@ -44,6 +46,7 @@ impl Sources {
             user_directory: platform.as_ref().map(|folders| own(folders.config_dir())),
             data_directory: platform.as_ref().map(|folders| own(folders.data_local_dir())),
             cache_directory: platform.as_ref().map(|folders| own(folders.cache_dir())),
+            home_directory: platform.as_ref().map(|folders| folders.home_dir().to_owned()),
             environment: std::env::vars_os().collect(),
             overrides: Overrides::default(),
             now: SystemClock::start().wall(),
@@ -88,6 +91,7 @@ impl fmt::Debug for Sources {
             .field("user_directory", &self.user_directory)
             .field("data_directory", &self.data_directory)
             .field("cache_directory", &self.cache_directory)
+            .field("home_directory", &self.home_directory)
             .field("environment", &format_args!("{} variables", self.environment.len()))
             .field("overrides", &self.overrides)
             .finish()

@@ -1,12 +1,13 @@
 //! What a word means where a strategy is named.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use super::origin::{Origin, join};
 use super::problem::{Fault, Read};
 use super::report::Report;
 use super::section::nearest;
-use super::settings::{RouteConfig, StrategyRef};
+use super::settings::{OciReference, OciReferenceError, RouteConfig, StrategyRef};
 
 /// The built-in strategies, each with the name older systems have for it, or would write it with.
 const BUILT_IN: [(&str, &str); 9] = [
@@ -28,20 +29,28 @@ pub fn built_in_strategy(word: &str) -> Option<&'static str> {
     BUILT_IN.iter().find(|(name, alias)| [*name, *alias].contains(&word)).map(|(name, _)| *name)
 }
 
-/// Reads a built-in strategy's name or the path of a component; a relative path begins at `folder`.
+/// Reads a built-in strategy's name, the path of a component or its place in a registry; a relative path begins at `folder`.
 pub(super) fn parse(word: &str, folder: &Path) -> Read<StrategyRef> {
     let word = word.trim();
     if let Some(name) = built_in_strategy(word) {
         return Ok(StrategyRef::BuiltIn(name));
     }
+    if OciReference::is_meant(word) {
+        return OciReference::parse(word).map(|reference| StrategyRef::Registry(Arc::new(reference))).map_err(faulty);
+    }
     if Path::new(word).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wasm")) {
         return Ok(StrategyRef::File(folder.join(word)));
     }
-    let what = "no built-in strategy, and no path that ends in .wasm";
+    let what = "no built-in strategy, no path that ends in .wasm, and no oci:// reference";
     match nearest(word, BUILT_IN.iter().flat_map(|(name, alias)| [*name, *alias])) {
         Some(nearest) => Err(Fault::words(what, format!("did you mean {nearest}?"))),
         None => Err(Fault::words(what, format!("there is: {}", BUILT_IN.map(|(name, _)| name).join(", ")))),
     }
+}
+
+fn faulty(error: OciReferenceError) -> Fault {
+    let fault = Fault::words(error.what, error.mend);
+    if error.is_secret { fault.secret() } else { fault }
 }
 
 /// Puts another strategy into a route. The options there were meant for the one before, so they go with it.
@@ -84,10 +93,24 @@ mod tests {
     }
 
     #[test]
+    fn takes_a_reference_of_a_registry() {
+        let word = "oci://ghcr.io/acme/swift.wasm:1.2";
+
+        let read = parse(&format!(" {word} "), Path::new("/etc"));
+
+        assert_eq!(read, Ok(StrategyRef::Registry(Arc::new(OciReference::parse(word).unwrap()))));
+        let fault = parse("oci://ann:canary@ghcr.io/acme:1", Path::new("")).unwrap_err();
+        assert!(fault.secret, "{fault:?}");
+    }
+
+    #[test]
     fn suggests_a_name() {
         let fault = parse("smrt", Path::new("")).unwrap_err();
 
-        let expected = Fault::words("no built-in strategy, and no path that ends in .wasm", "did you mean smart?");
+        let expected = Fault::words(
+            "no built-in strategy, no path that ends in .wasm, and no oci:// reference",
+            "did you mean smart?",
+        );
         assert_eq!(fault, expected);
     }
 

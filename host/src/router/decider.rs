@@ -61,7 +61,7 @@ impl Decider {
         let Surroundings { route, roster, sandbox, learning } = *surroundings;
         // Taken before the file is read: one that is replaced meanwhile is noticed.
         let stamp = match &named.source {
-            StrategyRef::BuiltIn(_) => None,
+            StrategyRef::BuiltIn(_) | StrategyRef::Registry(_) => None,
             StrategyRef::File(file) => Stamp::of(file),
         };
         let targets: Vec<_> = roster.iter().map(|seat| seat.roster.clone()).collect();
@@ -104,11 +104,11 @@ impl Decider {
         self.supervised.health()
     }
 
-    /// Its file, where it is not built in.
+    /// Its file, where it is one.
     #[must_use]
     pub fn file(&self) -> Option<&Path> {
         match &self.named.source {
-            StrategyRef::BuiltIn(_) => None,
+            StrategyRef::BuiltIn(_) | StrategyRef::Registry(_) => None,
             StrategyRef::File(file) => Some(file),
         }
     }

@@ -23,7 +23,7 @@ pub(super) fn load(
     pin: Option<&str>,
     sandbox: &SandboxConfig,
 ) -> Result<(Blueprint, Inspection), LoadStrategyError> {
-    let content: Arc<[u8]> = source::read(source, sandbox.module_bytes)?.into();
+    let content: Arc<[u8]> = source::read(source, sandbox)?.into();
     let digest = cache::digest(&content);
     if let Some(expected) = pin.filter(|pin| *pin != digest) {
         return Err(LoadStrategyError::Unpinned { expected: expected.to_owned(), found: digest });
@@ -51,7 +51,7 @@ pub(super) fn load(
 fn time_limit(source: &StrategyRef, sandbox: &SandboxConfig) -> Duration {
     match source {
         StrategyRef::BuiltIn(_) => Duration::from_secs(60).max(sandbox.compile_time),
-        StrategyRef::File(_) => sandbox.compile_time,
+        StrategyRef::File(_) | StrategyRef::Registry(_) => sandbox.compile_time,
     }
 }
 

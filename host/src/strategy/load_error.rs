@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+#[cfg(feature = "oci")]
+use super::RegistryError;
 use super::{BUILT_IN, StrategyFault, plain_text};
 
 /// What lets in a component that carries an interpreter: one line in place of four.
@@ -27,6 +29,16 @@ pub enum LoadStrategyError {
         /// What the system says.
         source: io::Error,
     },
+    /// It is in a registry, from which it does not come.
+    #[cfg(feature = "oci")]
+    #[error(transparent)]
+    Registry(Box<RegistryError>),
+    /// It is in a registry, and this program has no word with those.
+    #[cfg(not(feature = "oci"))]
+    #[error(
+        "it is in a registry, and this program was built without the feature `oci`: build it with it, or name a file"
+    )]
+    NoRegistries,
     /// Another component than the one the configuration names.
     #[error(
         "its digest is sha256:{found}, and the route is pinned to sha256:{expected}: put that file back, or have `backstop strategy pin` write down this one"
@@ -229,6 +241,17 @@ pub enum LoadStrategyError {
         /// How.
         fault: StrategyFault,
     },
+}
+
+/// What is too large is so wherever it comes from.
+#[cfg(feature = "oci")]
+impl From<RegistryError> for LoadStrategyError {
+    fn from(error: RegistryError) -> Self {
+        match error {
+            RegistryError::TooLarge { bytes, limit } => Self::TooLarge { bytes, limit },
+            other => Self::Registry(Box::new(other)),
+        }
+    }
 }
 
 impl LoadStrategyError {

@@ -1,6 +1,6 @@
 //! A guest component as the host sees it: loaded, sandboxed, asked.
 //!
-//! The way of a strategy, and of this folder: a [`StrategyRef`](crate::config::StrategyRef) becomes bytes (`source`), the bytes are looked
+//! The way of a strategy, and of this folder: a [`StrategyRef`](crate::config::StrategyRef) becomes bytes (`source`, `registry`), the bytes are looked
 //! over before anything is compiled (`outline`, `contract`), compiled under a time limit (`compile`, `cache`), linked
 //! (`blueprint`, `wasi`), proven by one `configure` and one `next` ([`Strategy::load`]) and from then on asked by way of warm
 //! instances (`pool`, `instance`). [`Supervised`] is what the router holds: it always has an answer, for where the guest
@@ -21,6 +21,8 @@ mod named;
 mod load;
 mod load_error;
 mod source;
+#[cfg(feature = "oci")]
+mod registry;
 mod built_in;
 mod outline;
 mod contract;
@@ -63,5 +65,7 @@ pub use named::Named;
 pub use nonsense::Nonsense;
 pub use outcomes::Outcomes;
 pub use outline::ModuleKind;
+#[cfg(feature = "oci")]
+pub use registry::{PublishError, Published, Pulled, RegistryError, publish, pull};
 pub use strategy::{Answered, Strategy};
 pub use supervised::{Ruling, StrategyHealth, Supervised};

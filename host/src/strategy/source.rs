@@ -5,18 +5,25 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use crate::config::StrategyRef;
+use crate::config::{SandboxConfig, StrategyRef};
 
 use super::{LoadStrategyError, built_in};
 
-/// Reads a strategy's module; a file is read no further than its limit.
-pub(super) fn read(source: &StrategyRef, limit: usize) -> Result<Cow<'static, [u8]>, LoadStrategyError> {
+/// Reads a strategy's module, no further than its limit. One that is in a registry is fetched, which blocks for half a minute at most.
+pub(super) fn read(source: &StrategyRef, sandbox: &SandboxConfig) -> Result<Cow<'static, [u8]>, LoadStrategyError> {
     match source {
         StrategyRef::BuiltIn(name) => match built_in::component(name) {
             Some(bytes) => Ok(Cow::Borrowed(bytes)),
             None => Err(LoadStrategyError::NotBuiltIn { name: (*name).to_owned() }),
         },
-        StrategyRef::File(path) => read_file(path, limit).map(Cow::Owned),
+        StrategyRef::File(path) => read_file(path, sandbox.module_bytes).map(Cow::Owned),
+        #[cfg(feature = "oci")]
+        StrategyRef::Registry(reference) => {
+            let pulled = super::registry::fetch(reference, sandbox.module_bytes, &sandbox.registry)?;
+            Ok(Cow::Owned(pulled.bytes))
+        }
+        #[cfg(not(feature = "oci"))]
+        StrategyRef::Registry(_) => Err(LoadStrategyError::NoRegistries),
     }
 }
 
@@ -48,7 +55,7 @@ mod tests {
     fn names_the_path_that_cannot_be_read() {
         let source = StrategyRef::File("no/such/strategy.wasm".into());
 
-        let error = read(&source, 100).unwrap_err();
+        let error = read(&source, &SandboxConfig::default()).unwrap_err();
 
         assert!(error.to_string().starts_with("cannot read no/such/strategy.wasm: "), "{error}");
     }
@@ -57,14 +64,14 @@ mod tests {
     fn refuses_a_folder() {
         let folder = tempfile::tempdir().unwrap();
 
-        let error = read(&StrategyRef::File(folder.path().into()), 100).unwrap_err();
+        let error = read(&StrategyRef::File(folder.path().into()), &SandboxConfig::default()).unwrap_err();
 
         assert!(matches!(error, LoadStrategyError::Unreadable { .. }), "{error}");
     }
 
     #[test]
     fn refuses_a_name_that_is_not_built_in() {
-        let error = read(&StrategyRef::BuiltIn("smartest"), 100).unwrap_err();
+        let error = read(&StrategyRef::BuiltIn("smartest"), &SandboxConfig::default()).unwrap_err();
 
         insta::assert_snapshot!(error, @"no built-in strategy is called `smartest`: there are smart, cost, quality, round-robin, fail-fast, by-task, bandit, hedge, quota-aware; a file is named with its path");
     }

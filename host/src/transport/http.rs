@@ -79,10 +79,14 @@ impl HttpTransport {
         connect_timeout: Duration,
     ) -> Result<HttpReply, TransportError> {
         let body = Bytes::new();
-        self.send_call(Method::GET, HttpCall { provider: "".into(), url, headers, body, connect_timeout }).await
+        self.ask(Method::GET, HttpCall { provider: "".into(), url, headers, body, connect_timeout }).await
     }
 
-    async fn send_call(&self, method: Method, call: HttpCall) -> Result<HttpReply, TransportError> {
+    /// Sends a request of any method: not for providers.
+    ///
+    /// # Errors
+    /// When nobody answers at the address.
+    pub async fn ask(&self, method: Method, call: HttpCall) -> Result<HttpReply, TransportError> {
         let client = self.client(&call).await?;
         let HttpCall { url, headers, body, .. } = call;
         let uri = url.as_str().parse::<Uri>();
@@ -119,7 +123,7 @@ impl HttpTransport {
 
 impl Transport for HttpTransport {
     fn send(&self, call: HttpCall) -> Pin<Box<dyn Future<Output = Result<HttpReply, TransportError>> + Send + '_>> {
-        Box::pin(self.send_call(Method::POST, call))
+        Box::pin(self.ask(Method::POST, call))
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) use retry::RetryArgs;
 pub(crate) use serve::ServeArgs;
 pub(crate) use simulate::SimulateArgs;
 pub(crate) use strategy::{
-    BuildArgs, Language, LiveRouteArgs, NamedArgs, NewArgs, PinArgs, PromoteArgs, StrategyCommand,
+    BuildArgs, Language, LiveRouteArgs, NamedArgs, NewArgs, PinArgs, PromoteArgs, PullArgs, PushArgs, StrategyCommand,
 };
 pub(crate) use why::WhyArgs;
 pub(crate) use wish::WishArgs;

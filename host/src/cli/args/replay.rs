@@ -13,7 +13,7 @@ pub(crate) struct ReplayArgs {
     #[arg(value_name = "RECORDING")]
     pub(crate) recording: PathBuf,
 
-    /// A built-in name or the path of a `.wasm` to ask [default: the strategies that decided then].
+    /// A built-in name, the path of a `.wasm` or an `oci://` reference to ask [default: the strategies that decided then].
     #[arg(long, value_name = "NAME|PATH")]
     pub(crate) strategy: Option<String>,
 

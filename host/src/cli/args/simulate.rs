@@ -22,7 +22,7 @@ pub(crate) struct SimulateArgs {
     #[arg(value_name = "SCENARIO", required_unless_present_any = ["list", "show"])]
     pub(crate) scenario: Option<String>,
 
-    /// A strategy to try, again for each: built in, a path to a .wasm, or a name from the scenario's [strategies]
+    /// A strategy to try, again for each: built in, a path to a .wasm, an oci:// reference, or a name from the scenario's [strategies]
     /// [default: those, else all that are built in].
     #[arg(long = "strategy", value_name = "STRATEGY")]
     pub(crate) strategies: Vec<String>,

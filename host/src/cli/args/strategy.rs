@@ -25,13 +25,17 @@ pub(crate) enum StrategyCommand {
     Promote(PromoteArgs),
     /// Let the strategy decide again that was replaced last on a route of a running gateway.
     Rollback(LiveRouteArgs),
-    /// Write the digest of a route's component into the configuration: no other file is let decide then.
+    /// Publish a component in a registry.
+    Push(PushArgs),
+    /// Fetch a component from a registry into a file.
+    Pull(PullArgs),
+    /// Write the digest of a route's component into the configuration: no other one is let decide then.
     Pin(PinArgs),
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct PromoteArgs {
-    /// A built-in name or the path of a `.wasm` [default: the strategy in the route's shadow].
+    /// A built-in name, the path of a `.wasm`, or `oci://HOST/REPOSITORY:TAG` [default: the strategy in the route's shadow].
     #[arg(value_name = "NAME|PATH")]
     pub(crate) strategy: Option<String>,
 
@@ -65,7 +69,7 @@ pub(crate) struct PinArgs {
     #[arg(long, value_name = "NAME", default_value = "default")]
     pub(crate) route: String,
 
-    /// Take the digest out instead: any file is let decide then.
+    /// Take the digest out instead: any component is let decide then.
     #[arg(long)]
     pub(crate) remove: bool,
 }
@@ -105,9 +109,39 @@ pub(crate) struct NewArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct NamedArgs {
-    /// A built-in name (`smart`, `cost` … : `backstop strategy list`) or the path of a `.wasm`.
+    /// A built-in name (`smart`, `cost` … : `backstop strategy list`), the path of a `.wasm`, or `oci://HOST/REPOSITORY:TAG`.
     #[arg(value_name = "NAME|PATH")]
     pub(crate) strategy: String,
+
+    /// JSON in place of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PushArgs {
+    /// The component.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+
+    /// Where it goes, such as `oci://ghcr.io/acme/swift:1.2`.
+    #[arg(value_name = "REFERENCE")]
+    pub(crate) reference: String,
+
+    /// JSON in place of text.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PullArgs {
+    /// Where it is, such as `oci://ghcr.io/acme/swift:1.2`.
+    #[arg(value_name = "REFERENCE")]
+    pub(crate) reference: String,
+
+    /// The file it becomes [default: the repository's name and .wasm, where there is no such file].
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 
     /// JSON in place of text.
     #[arg(long)]

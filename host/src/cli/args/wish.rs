@@ -25,7 +25,7 @@ pub(crate) struct WishArgs {
     #[arg(long, value_name = "NAME", conflicts_with = "model")]
     pub(crate) route: Option<String>,
 
-    /// Strategy that decides: a built-in name, or the path of a `.wasm`.
+    /// Strategy that decides: a built-in name, the path of a `.wasm`, or `oci://HOST/REPOSITORY:TAG`.
     #[arg(long, value_name = "NAME|PATH")]
     pub(crate) strategy: Option<String>,
 

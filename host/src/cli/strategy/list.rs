@@ -52,15 +52,16 @@ fn configured(file: Option<PathBuf>) -> Config {
 
 fn entries(config: &Config) -> Vec<Entry> {
     let mut routes: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    let mut files: Vec<StrategyRef> = Vec::new();
+    let mut own: Vec<StrategyRef> = Vec::new();
     for (route, settings) in &config.routes {
         routes.entry(settings.strategy.name().to_string()).or_default().push(route.clone());
-        if matches!(settings.strategy, StrategyRef::File(_)) && !files.contains(&settings.strategy) {
-            files.push(settings.strategy.clone());
+        let is_built_in = matches!(settings.strategy, StrategyRef::BuiltIn(_));
+        if !is_built_in && !own.contains(&settings.strategy) {
+            own.push(settings.strategy.clone());
         }
     }
     let built_in = BUILT_IN.iter().map(|name| StrategyRef::BuiltIn(name));
-    built_in.chain(files).map(|strategy| Entry::of(&strategy, &config.sandbox, &mut routes)).collect()
+    built_in.chain(own).map(|strategy| Entry::of(&strategy, &config.sandbox, &mut routes)).collect()
 }
 
 impl Entry {

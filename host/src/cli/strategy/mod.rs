@@ -1,4 +1,4 @@
-//! `backstop strategy ...`: list, inspect, check, new, build, promote, rollback, pin.
+//! `backstop strategy ...`: list, inspect, check, new, build, promote, rollback, push, pull, pin.
 
 mod list;
 mod inspect;
@@ -9,6 +9,8 @@ mod new;
 mod build;
 mod promote;
 mod pin;
+mod push;
+mod pull;
 
 use std::path::PathBuf;
 
@@ -25,6 +27,8 @@ pub(crate) async fn run(command: StrategyCommand, file: Option<PathBuf>) -> anyh
         StrategyCommand::Build(args) => blocking(move || build::run(&args, file)).await,
         StrategyCommand::Promote(args) => promote::promote(args, file).await,
         StrategyCommand::Rollback(args) => promote::roll_back(args, file).await,
+        StrategyCommand::Push(args) => blocking(move || push::run(&args, file)).await,
+        StrategyCommand::Pull(args) => blocking(move || pull::run(&args, file)).await,
         StrategyCommand::Pin(args) => blocking(move || pin::run(&args, file)).await,
     }
 }

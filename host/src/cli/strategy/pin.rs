@@ -27,7 +27,9 @@ pub(super) fn run(args: &PinArgs, file: Option<PathBuf>) -> anyhow::Result<Exit>
     };
     let digest = match &route.strategy {
         _ if args.remove => None,
-        StrategyRef::File(_) => Some(inspect(&route.strategy, &loaded.config.sandbox)?.digest),
+        StrategyRef::File(_) | StrategyRef::Registry(_) => {
+            Some(inspect(&route.strategy, &loaded.config.sandbox)?.digest)
+        }
         StrategyRef::BuiltIn(name) => {
             let words = format!("{name} is part of this program: only a component of your own can be pinned");
             return Err(UsageError(words).into());

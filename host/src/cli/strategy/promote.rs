@@ -44,6 +44,7 @@ pub(super) async fn roll_back(args: LiveRouteArgs, file: Option<PathBuf>) -> any
 fn named(strategy: &str) -> anyhow::Result<String> {
     match strategy_named(strategy)? {
         StrategyRef::BuiltIn(name) => Ok(name.to_owned()),
+        StrategyRef::Registry(reference) => Ok(reference.to_string()),
         StrategyRef::File(file) => match file.canonicalize().as_deref().map(Path::to_str) {
             Ok(Some(path)) => Ok(path.to_owned()),
             Ok(None) => Err(UsageError(format!("the path {} is not UTF-8; rename it", file.display())).into()),

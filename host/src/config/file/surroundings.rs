@@ -47,18 +47,21 @@ fn sandbox(mut section: Section<'_, '_>, folder: &Path, sandbox: &mut SandboxCon
     section.set("interpreters", &mut interpreters, value::switch);
     if interpreters {
         // Before the single bounds are read, each of which may still say otherwise.
-        *sandbox = SandboxConfig { compile_cache: sandbox.compile_cache.take(), ..SandboxConfig::for_interpreters() };
+        let SandboxConfig { compile_cache, registry, .. } = std::mem::take(sandbox);
+        *sandbox = SandboxConfig { compile_cache, registry, ..SandboxConfig::for_interpreters() };
     }
     section.set("fuel", &mut sandbox.fuel, value::whole(10_000..=1_000_000_000_000));
     section.set("memory_mib", &mut sandbox.memory, mebibytes(1..=4_096));
     section.set("module_mib", &mut sandbox.module_bytes, mebibytes(1..=256));
     section.set("compile_time", &mut sandbox.compile_time, value::positive_length);
     section.set("wasi", &mut sandbox.wasi, value::switch);
-    section.set("compile_cache", &mut sandbox.compile_cache, |value| match value {
+    let own_or_none = |value: &DeValue<'_>| match value {
         DeValue::Boolean(false) => Ok(None),
         DeValue::Boolean(true) => Err(Fault::words("true is no folder", "leave it out for the platform's own")),
         other => value::path(other).map(|path| Some(folder.join(path))),
-    });
+    };
+    section.set("compile_cache", &mut sandbox.compile_cache, own_or_none);
+    section.set("registry_copies", &mut sandbox.registry.copies, own_or_none);
     if let Some(granted) = section.section("grants") {
         grants(granted, folder, &mut sandbox.grants);
     }

@@ -88,7 +88,7 @@ fn strategies_are_named_with_their_options_and_not_in_the_route() {
     assert_eq!(names, ["smart", "mine"]);
     insta::assert_snapshot!(
         problems("[providers.a]\n[[traffic]]\nrate = 1\n[strategies.smrt]\n"),
-        @r#"s.toml:4: strategies.smrt: no built-in strategy, and no path that ends in .wasm; did you mean smart?"#
+        @r#"s.toml:4: strategies.smrt: no built-in strategy, no path that ends in .wasm, and no oci:// reference; did you mean smart?"#
     );
     insta::assert_snapshot!(
         problems("[providers.a]\n[[traffic]]\nrate = 1\n[route]\nstrategy = \"cost\"\n"),
@@ -96,7 +96,7 @@ fn strategies_are_named_with_their_options_and_not_in_the_route() {
     );
     insta::assert_snapshot!(
         parse_contender("csot").unwrap_err(),
-        @r#"--strategy = "csot": no built-in strategy, and no path that ends in .wasm; did you mean cost?"#
+        @r#"--strategy = "csot": no built-in strategy, no path that ends in .wasm, and no oci:// reference; did you mean cost?"#
     );
 }
 

@@ -4,6 +4,7 @@ mod provider;
 mod limits;
 mod model;
 mod route;
+mod oci_reference;
 mod powers;
 mod purpose;
 mod health;
@@ -19,13 +20,16 @@ pub use health::{BreakerConfig, BreakerScope, CooldownConfig, RetryConfig};
 pub use ledger_address::{LedgerAddress, LedgerTls};
 pub use limits::Limits;
 pub use model::{EmbeddingModel, Listing, ModelConfig};
+#[cfg(feature = "oci")]
+pub(crate) use oci_reference::is_of_this_machine;
+pub use oci_reference::{OciReference, OciReferenceError, OciVersion};
 pub use powers::{Grants, Power, Powers};
 pub use provider::{ApiKey, Credentials, GenerationDefaults, Protocol, ProviderConfig, Timeouts};
 pub use purpose::Purpose;
 pub use route::{HoldBack, OnInterrupt, RouteConfig, StrategyRef, TargetRef};
 pub use shared_address::SharedAddress;
 pub use surroundings::{
-    CacheConfig, GatewayConfig, LogFormat, RecordingConfig, SandboxConfig, StoreConfig, TelemetryConfig,
+    CacheConfig, GatewayConfig, LogFormat, RecordingConfig, RegistryConfig, SandboxConfig, StoreConfig, TelemetryConfig,
 };
 
 /// Everything Backstop is told.

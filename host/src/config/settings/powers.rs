@@ -119,7 +119,7 @@ impl Grants {
 fn place(strategy: &StrategyRef) -> Option<PathBuf> {
     let plain = |path: &Path| fs::canonicalize(path).or_else(|_| absolute(path)).unwrap_or_else(|_| path.to_owned());
     match strategy {
-        StrategyRef::BuiltIn(_) => None,
+        StrategyRef::BuiltIn(_) | StrategyRef::Registry(_) => None,
         StrategyRef::File(path) => Some(plain(path)),
     }
 }

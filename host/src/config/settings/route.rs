@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::budget::SpendLimits;
+use super::oci_reference::OciReference;
 
 /// One route.
 #[derive(Debug, Clone)]
@@ -58,6 +59,8 @@ pub enum StrategyRef {
     BuiltIn(&'static str),
     /// A component or core module on disk.
     File(PathBuf),
+    /// A component in a registry.
+    Registry(Arc<OciReference>),
 }
 
 /// How much of a stream is held back at first: until so many tokens are here, or so long after the first, whichever comes
@@ -88,6 +91,7 @@ impl StrategyRef {
         match self {
             Self::BuiltIn(name) => (*name).into(),
             Self::File(path) => path.display().to_string().into(),
+            Self::Registry(reference) => reference.to_string().into(),
         }
     }
 }

@@ -29,6 +29,17 @@ pub struct SandboxConfig {
     pub grants: Grants,
     /// Where compiled components are kept; `None` is not at all.
     pub compile_cache: Option<PathBuf>,
+    /// Registries that strategies come from.
+    pub registry: RegistryConfig,
+}
+
+/// Registries that strategies come from.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RegistryConfig {
+    /// Where copies of what came from there are kept; `None` is nowhere. Loaded configurations name a folder in the platform's data folder.
+    pub copies: Option<PathBuf>,
+    /// Docker's folder (`DOCKER_CONFIG`), whose `config.json` says who we are to them; `None` is nobody.
+    pub docker: Option<PathBuf>,
 }
 
 /// Replies kept for equal requests.
@@ -162,6 +173,7 @@ impl Default for SandboxConfig {
             wasi: false,
             grants: Grants::default(),
             compile_cache: None,
+            registry: RegistryConfig::default(),
         }
     }
 }
@@ -180,7 +192,7 @@ impl SandboxConfig {
     pub fn powers_of(&self, strategy: &StrategyRef) -> Powers {
         let of_its_own = match strategy {
             StrategyRef::BuiltIn(_) => Powers::from_iter([Power::Observe, Power::State, Power::Log]),
-            StrategyRef::File(_) => Powers::NONE,
+            StrategyRef::File(_) | StrategyRef::Registry(_) => Powers::NONE,
         };
         let of_all = if self.wasi { Powers::NONE.with(Power::Wasi) } else { Powers::NONE };
         self.grants.of(strategy).and(of_its_own).and(of_all)

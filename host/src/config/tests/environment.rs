@@ -219,7 +219,7 @@ fn names_the_variable_that_is_wrong_and_where_it_stands() {
 
     insta::assert_snapshot!(error, @r#"
     the configuration has 9 problems:
-      environment: LLM_FALLBACK_STRATEGY = "smart_falback": no built-in strategy, and no path that ends in .wasm; did you mean smart_fallback?
+      environment: LLM_FALLBACK_STRATEGY = "smart_falback": no built-in strategy, no path that ends in .wasm, and no oci:// reference; did you mean smart_fallback?
       environment: LLM_MAX_FALLBACK_ATTEMPTS = "0": must be from 1 to 100; write LLM_MAX_FALLBACK_ATTEMPTS=2
       environment: LLM_DAILY_COST_LIMIT = "$50": not a plain decimal number of dollars; write LLM_DAILY_COST_LIMIT=2.50
       environment: LLM_COST_TRACKING = "maybe": neither true nor false; write LLM_COST_TRACKING=true
@@ -294,7 +294,7 @@ fn names_the_flag_that_is_wrong() {
 
     insta::assert_snapshot!(error, @r#"
     the configuration has 2 problems:
-      --strategy = "cots": no built-in strategy, and no path that ends in .wasm; did you mean cost?
+      --strategy = "cots": no built-in strategy, no path that ends in .wasm, and no oci:// reference; did you mean cost?
       --attempts = 0: must be from 1 to 100; write --attempts 2
     "#);
 }

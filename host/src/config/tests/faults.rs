@@ -50,7 +50,7 @@ monthly_usd = 2.50
       backstop.toml:9: providers.mine.base_url = "http://2130706433/v1": the host is written in a disguised form; write 127.0.0.1 if that is meant
       backstop.toml:10: providers.mine.api_key: keys do not belong into the file; put the key into a variable or into .env, and name that with api_key_env
       backstop.toml:13: routes.default.targets[1]: there is no provider grok; there is: openai
-      backstop.toml:14: routes.default.strategy = "smrt": no built-in strategy, and no path that ends in .wasm; did you mean smart?
+      backstop.toml:14: routes.default.strategy = "smrt": no built-in strategy, no path that ends in .wasm, and no oci:// reference; did you mean smart?
       backstop.toml:15: routes.default.max_attempts = 1000000000: must be from 1 to 100; write max_attempts = 2
       backstop.toml:17: bugdet: no such setting; did you mean budget?
       backstop.toml:21: budget.daily_usd: $50.00 is more than monthly_usd allows ($2.50); lower it, or raise monthly_usd
@@ -95,7 +95,7 @@ fn refuses_unknown_keys_everywhere() {
         ("[sandbox]\nfule = 1\n", "backstop.toml:2: sandbox.fule: no such setting; did you mean fuel?"),
         (
             "[sandbox.grants]\nsmrt = [\"log\"]\n",
-            "backstop.toml:2: sandbox.grants.smrt = [\"log\"]: no built-in strategy, and no path that ends in .wasm; did you mean smart?",
+            "backstop.toml:2: sandbox.grants.smrt = [\"log\"]: no built-in strategy, no path that ends in .wasm, and no oci:// reference; did you mean smart?",
         ),
         (
             "[sandbox.grants]\n\"x.wasm\" = [\"stat\"]\n",

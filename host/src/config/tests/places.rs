@@ -143,6 +143,7 @@ max_tokens = 12
 fuel = 20_000_000
 memory_mib = 64
 compile_cache = false
+registry_copies = "copies"
 [sandbox.grants]
 bandit = ["content"]
 "mine/x.wasm" = ["observe", "state"]
@@ -175,6 +176,7 @@ any_temperature = true
     assert!(config.purposes.contains_key("moderation"));
     assert_eq!((config.sandbox.fuel, config.sandbox.memory), (20_000_000, 64 << 20));
     assert_eq!(config.sandbox.compile_cache, None);
+    assert!(config.sandbox.registry.copies.as_ref().unwrap().ends_with("copies"));
     let powers =
         |strategy: &StrategyRef| config.sandbox.powers_of(strategy).iter().map(Power::name).collect::<Vec<_>>();
     let granted: Vec<_> = config.sandbox.grants.iter().map(|(strategy, _)| powers(strategy)).collect();
@@ -197,7 +199,11 @@ fn makes_room_for_interpreters_in_one_line_and_lets_each_bound_say_otherwise() {
 
     assert_eq!(
         roomy,
-        SandboxConfig { compile_cache: roomy.compile_cache.clone(), ..SandboxConfig::for_interpreters() }
+        SandboxConfig {
+            compile_cache: roomy.compile_cache.clone(),
+            registry: roomy.registry.clone(),
+            ..SandboxConfig::for_interpreters()
+        }
     );
     assert_eq!((tighter.fuel, tighter.memory, tighter.wasi), (7_000_000, 64 << 20, true));
 }

@@ -153,7 +153,7 @@ fn make_room(retries: u32, route: &mut RouteConfig, origin: &Origin, report: &mu
 fn wish(route: &mut RouteConfig, option: &str, value: Value, origin: Origin, report: &mut Report) {
     match route.strategy {
         StrategyRef::BuiltIn(_) => set_option(route, option, value, &origin, report),
-        StrategyRef::File(_) => {
+        StrategyRef::File(_) | StrategyRef::Registry(_) => {
             let text = format!("has no effect: strategy {} may not know an option {option}", route.strategy.name());
             report.notice(origin, text);
         }
