@@ -67,6 +67,7 @@ impl<T: Send + 'static> Behind<T> {
     }
 
     /// Tells it something that is told again where there is no room; whether there was.
+    #[cfg(feature = "store")]
     pub(super) fn try_tell(&self, told: T) -> bool {
         self.notes.try_send(Note::Told(told)).is_ok()
     }

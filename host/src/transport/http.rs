@@ -82,11 +82,11 @@ impl HttpTransport {
         self.ask(Method::GET, HttpCall { provider: "".into(), url, headers, body, connect_timeout }).await
     }
 
-    /// Sends a request of any method: not for providers.
+    /// Sends a request of any method: for whoever stands below a permit, and for registries.
     ///
     /// # Errors
     /// When nobody answers at the address.
-    pub async fn ask(&self, method: Method, call: HttpCall) -> Result<HttpReply, TransportError> {
+    pub(crate) async fn ask(&self, method: Method, call: HttpCall) -> Result<HttpReply, TransportError> {
         let client = self.client(&call).await?;
         let HttpCall { url, headers, body, .. } = call;
         let uri = url.as_str().parse::<Uri>();
