@@ -360,6 +360,22 @@ async fn lets_a_component_from_a_file_decide() {
 }
 
 #[tokio::test]
+async fn gives_a_strategy_the_options_it_is_asked_with_else_those_of_the_route_that_names_it() {
+    let stage = two(answer("from alpha"), answer("from beta")).await;
+    let stage = stage.with_route("strategy = \"mine.wasm\"\noptions = { primary = \"beta\" }");
+    let component = concat!(env!("CARGO_MANIFEST_DIR"), "/../guest-strategies/prebuilt/quality.wasm");
+    std::fs::copy(component, stage.home().join("mine.wasm")).unwrap();
+    let ask = |arguments: &[&str]| stage.backstop([&["ask", "Why?"], arguments].concat()).run();
+
+    let as_the_route = ask(&["--strategy", "./mine.wasm"]).await;
+    let otherwise = ask(&["--strategy", "./mine.wasm", "--options", r#"{"primary": "alpha"}"#]).await;
+    let another = ask(&["--strategy", "quality"]).await;
+
+    assert_eq!(as_the_route.answer(), "from beta", "{as_the_route:#?}");
+    assert_eq!((otherwise.answer(), another.answer()), ("from alpha", "from alpha"), "{otherwise:#?}");
+}
+
+#[tokio::test]
 async fn reads_the_env_file_and_lets_the_environment_win() {
     let stage = one(answer("yes")).await;
     std::fs::write(stage.home().join(".env"), "ALPHA_API_KEY=sk-of-the-file-000\n").unwrap();

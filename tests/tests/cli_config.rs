@@ -63,6 +63,26 @@ fn lists_every_problem_at_once() {
 }
 
 #[tokio::test]
+async fn finds_a_strategy_that_refuses_its_options_in_the_shadow_too() {
+    let faulty = |route: &str| {
+        let route = route.to_owned();
+        async move {
+            let stage = Stage::new([("alpha", Script::new())]).await.with_route(&route);
+            (stage.backstop(["config", "check"]).run().await, stage.backstop(["config", "check", "--json"]).run().await)
+        }
+    };
+
+    let (value, told) = faulty("strategy = \"smart\"\noptions = { patience = \"soon\" }").await;
+    let (name, _) = faulty("strategy = \"smart\"\nshadow = \"cost\"\nshadow_options = { patienc = \"1s\" }").await;
+
+    assert_code(&value, 2);
+    assert!(value.stderr.contains("`patience` is \"soon\", but must be"), "{value:#?}");
+    assert_code(&name, 2);
+    assert!(name.stderr.contains("did you mean `patience`?"), "{name:#?}");
+    assert_eq!((told.code, &told.json()["ok"]), (Some(2), &serde_json::json!(false)));
+}
+
+#[tokio::test]
 async fn shows_where_each_value_came_from() {
     let stage = Stage::new([("alpha", Script::new())]).await;
 

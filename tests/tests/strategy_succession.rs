@@ -135,6 +135,23 @@ async fn promotes_what_is_in_the_shadow_and_goes_back_by_one_command_each() {
 
 // F2
 #[tokio::test(flavor = "multi_thread")]
+async fn says_that_a_promoted_strategy_gives_way_when_the_configuration_is_read_anew() {
+    let stage = stage("strategy = \"quality\"").await;
+    let gateway = Served::start(&stage).await;
+    let promoted = change(&stage, &gateway, &["promote", "round-robin"]).await;
+    assert!(promoted.stdout.contains("`backstop strategy rollback` lets quality decide again"), "{promoted:#?}");
+
+    let reloaded = gateway.send(b"POST /api/reload HTTP/1.1\r\nhost: localhost\r\ncontent-length: 0\r\n\r\n").await;
+
+    let notices = reloaded.json()["notices"].clone();
+    let expected =
+        "round-robin decides on route default no more: the configuration, which was read anew, names quality";
+    assert_eq!(notices, json!([expected]));
+    assert_eq!(strategy(&gateway).await["strategy"], "quality");
+}
+
+// F2
+#[tokio::test(flavor = "multi_thread")]
 async fn promotes_a_component_by_its_path_from_anywhere_and_refuses_what_is_none() {
     let stage = stage("strategy = \"quality\"").await;
     let gateway = Served::start(&stage).await;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use backstop::client::{Backstop, BuildError};
 use backstop::config::{self, InitError, Loaded};
 use serde_json::json;
 
@@ -14,10 +15,10 @@ use super::{aside, ask, setup, table};
 const GENERAL: &str = "general";
 
 /// Runs one of the configuration commands.
-pub(crate) fn run(command: ConfigCommand, file: Option<PathBuf>) -> anyhow::Result<Exit> {
+pub(crate) async fn run(command: ConfigCommand, file: Option<PathBuf>) -> anyhow::Result<Exit> {
     match command {
         ConfigCommand::Init(args) => init(&args),
-        ConfigCommand::Check(args) => check(&args, file),
+        ConfigCommand::Check(args) => check(&args, file).await,
         ConfigCommand::Show(args) => show(&args, file),
     }
 }
@@ -46,22 +47,36 @@ fn unknown_preset(name: &str) -> String {
     format!("no preset is called {name:?}; there are:{}", presets.collect::<String>())
 }
 
-fn check(args: &ReportArgs, file: Option<PathBuf>) -> anyhow::Result<Exit> {
+async fn check(args: &ReportArgs, file: Option<PathBuf>) -> anyhow::Result<Exit> {
     let loaded = setup::load(file);
+    let fault = match &loaded {
+        Ok(loaded) => strategies_fault(loaded).await,
+        Err(_) => None,
+    };
     if args.json {
-        let (problems, notices) = match &loaded {
-            Ok(loaded) => (json!([]), json!(loaded.notices)),
-            Err(error) => (json!(error.problems), json!([])),
+        let (problems, notices) = match (&loaded, &fault) {
+            (Ok(loaded), None) => (json!([]), json!(loaded.notices)),
+            (Ok(loaded), Some(fault)) => (json!([{"what": fault.to_string()}]), json!(loaded.notices)),
+            (Err(error), _) => (json!(error.problems), json!([])),
         };
-        ask::print_json(&json!({"ok": loaded.is_ok(), "problems": problems, "notices": notices}))?;
-        return Ok(if loaded.is_ok() { Exit::Done } else { Exit::Usage });
+        let is_ok = loaded.is_ok() && fault.is_none();
+        ask::print_json(&json!({"ok": is_ok, "problems": problems, "notices": notices}))?;
+        return Ok(if is_ok { Exit::Done } else { Exit::Usage });
     }
     let loaded = loaded?;
     for notice in &loaded.notices {
         aside::tell(&[paint(Tone::Warn, format_args!("note: {notice}"))]);
     }
+    if let Some(fault) = fault {
+        return Err(fault.into());
+    }
     table::print(&paint(Tone::Good, in_order(&loaded)))?;
     Ok(Exit::Done)
+}
+
+/// Why a strategy of the configuration, or one in a shadow, would not start with its options, where one would not.
+async fn strategies_fault(loaded: &Loaded) -> Option<BuildError> {
+    Backstop::builder().config(loaded.config.clone()).build().await.err()
 }
 
 fn in_order(loaded: &Loaded) -> String {

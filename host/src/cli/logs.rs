@@ -2,16 +2,16 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::io::{self, BufWriter};
+use std::io;
 
 use backstop::config::LogFormat;
 use tracing::field::Field;
-use tracing_appender::non_blocking::WorkerGuard;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::util::SubscriberInitExt;
 
+use super::behind::Behind;
 use super::exit::UsageError;
 
 /// What is told to those who asked for no log: that a strategy is not the one its registry has now.
@@ -37,7 +37,7 @@ pub(crate) enum Writing {
 /// Held for its drop, which writes what is still to be written.
 #[must_use]
 pub(crate) struct Started {
-    _behind: Option<WorkerGuard>,
+    _behind: Option<Behind>,
 }
 
 /// Starts the log where a filter such as `info` or `backstop=debug` is given; without one there is none.
@@ -45,8 +45,10 @@ pub(crate) fn start(filter: Option<&str>, format: LogFormat, writing: Writing) -
     match writing {
         Writing::AtOnce => start_with(filter, format, io::stderr).map(|()| Started { _behind: None }),
         Writing::Behind => {
-            let (lines, guard) = tracing_appender::non_blocking(BufWriter::new(io::stderr()));
-            start_with(filter, format, move || lines.clone()).map(|()| Started { _behind: Some(guard) })
+            let behind = Behind::start(io::stderr())
+                .map_err(|error| UsageError(format!("the log cannot be written: {error}")))?;
+            let lines = behind.lines();
+            start_with(filter, format, move || lines.clone()).map(|()| Started { _behind: Some(behind) })
         }
     }
 }

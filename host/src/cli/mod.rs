@@ -11,6 +11,7 @@ mod interrupt;
 mod question;
 mod verbatim;
 mod aside;
+mod behind;
 mod retries;
 mod request;
 mod narrator;
@@ -105,6 +106,6 @@ async fn run(cli: Cli) -> anyhow::Result<Exit> {
         Command::Simulate(args) => interrupt::or(simulate::run(args, file)).await,
         Command::Strategy { command } => interrupt::or(strategy::run(command, file)).await,
         Command::Keys { command } => interrupt::or(keys::run(command, file)).await,
-        Command::Config { command } => config::run(command, file),
+        Command::Config { command } => interrupt::or(config::run(command, file)).await,
     }
 }

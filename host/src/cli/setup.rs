@@ -15,6 +15,7 @@ use backstop::config::{self, Config, SandboxConfig, Sources, StoreConfig, Strate
 use backstop::fleet::Membership;
 use backstop::shared::SharedError;
 use backstop::strategy::{Learning, inspect};
+use serde_json::{Map, Value};
 
 use super::args::{RetryArgs, WishArgs};
 use super::retries::{self, Said, Unsaid};
@@ -137,7 +138,7 @@ pub(crate) async fn ready(
         config.defaults.max_tokens.get_or_insert(MAX_TOKENS);
     }
     if let Some(strategy) = &wish.strategy {
-        choose_strategy(&mut config, route, strategy)?;
+        choose_strategy(&mut config, route, strategy, wish.options.as_ref())?;
     }
     let known = known_options(&config, route).await?;
     let notes = retries::apply(&mut config, route, retry, &known, unsaid, said);
@@ -243,14 +244,22 @@ fn is_limited(config: &Config) -> bool {
     limits.any(|limits| !limits.are_none())
 }
 
-/// Puts another strategy into a route. The options of the configuration were meant for the one that was there before.
-fn choose_strategy(config: &mut Config, route: &str, word: &str) -> Result<(), BuildError> {
+/// Puts another strategy into a route. Options and pin of the configuration were meant for the one that was there before.
+fn choose_strategy(
+    config: &mut Config,
+    route: &str,
+    word: &str,
+    options: Option<&Map<String, Value>>,
+) -> Result<(), BuildError> {
     let chosen = strategy_named(word)?;
-    if let Some(route) = config.routes.get_mut(route)
-        && route.strategy != chosen
-    {
+    let Some(route) = config.routes.get_mut(route) else { return Ok(()) };
+    if !route.strategy.is_same(&chosen) {
         route.strategy = chosen;
         route.options.clear();
+        route.digest = None;
+    }
+    if let Some(options) = options {
+        route.options.clone_from(options);
     }
     Ok(())
 }

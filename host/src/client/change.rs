@@ -21,7 +21,9 @@ pub enum ChangeError {
     #[error("no route is called {0:?}")]
     UnknownRoute(String),
     /// It has no strategy in the shadow that could be promoted.
-    #[error("no strategy is in the shadow of route {0:?}: set `shadow` of the route, or name the strategy to promote")]
+    #[error(
+        "no strategy is in the shadow of route {0:?}: set `shadow` of the route, or name the strategy to promote; one that was promoted is in the shadow again once the configuration is read anew"
+    )]
     NoShadow(String),
     /// No strategy of it has been replaced.
     #[error(

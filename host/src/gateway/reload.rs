@@ -83,7 +83,18 @@ impl Reloader {
                 notices.push(format!("[{setting}] has changed, which takes effect at the next start"));
             }
         }
+        let promoted = self.backstop.strategies().into_iter().filter(|route| route.former.is_some());
+        let promoted: Vec<_> = promoted.map(|route| (route.route, route.strategy)).collect();
         self.backstop.reload(loaded.config).await?;
+        for now in self.backstop.strategies() {
+            if let Some((route, was)) = promoted.iter().find(|(route, was)| *route == now.route && *was != now.strategy)
+            {
+                notices.push(format!(
+                    "{was} decides on route {route} no more: the configuration, which was read anew, names {}",
+                    now.strategy
+                ));
+            }
+        }
         Ok(notices)
     }
 

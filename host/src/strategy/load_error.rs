@@ -208,7 +208,7 @@ pub enum LoadStrategyError {
         message: String,
     },
     /// Its start, or its description of itself, failed.
-    #[error("it fails when it is started: {fault}")]
+    #[error("it fails when it is started: {fault}{}", room_for(fault))]
     FailsAtStart {
         /// How.
         fault: StrategyFault,
@@ -259,6 +259,11 @@ impl LoadStrategyError {
     pub(super) fn refused(message: &str) -> Self {
         Self::Refused { message: plain_text::tidy(message, 500) }
     }
+}
+
+/// Whom more room would help.
+fn room_for(fault: &StrategyFault) -> &'static str {
+    if matches!(fault, StrategyFault::OutOfFuel { .. }) { FOR_INTERPRETERS } else { "" }
 }
 
 fn suggestion(nearest: Option<&str>, known: &[String]) -> String {

@@ -31,7 +31,7 @@ fn refuses_a_guest_that_fails_while_it_is_configured() {
     insta::assert_snapshot!(hostile("configure-error"), @"it refuses its options: these options are not to my taste (`options` of the route)");
     insta::assert_snapshot!(hostile("configure-huge-error"), @"it fails when it is started: trapped: too much data is being copied between the host and the guest: fuel allocated for hostcalls has been exhausted");
     insta::assert_snapshot!(hostile("configure-trap"), @"it fails when it is started: trapped: wasm `unreachable` instruction executed");
-    insta::assert_snapshot!(hostile("configure-loop"), @"it fails when it is started: ran out of fuel after 5000000 units (`sandbox.fuel` allows more)");
+    insta::assert_snapshot!(hostile("configure-loop"), @"it fails when it is started: ran out of fuel after 5000000 units (`sandbox.fuel` allows more); with an interpreter in it (Python, JavaScript), set `sandbox.interpreters = true`");
     assert!(hostile("configure-grow").starts_with("it fails when it is started: asked for "));
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use clap::Args;
+use serde_json::{Map, Value};
 
 use super::value;
 
@@ -28,6 +29,10 @@ pub(crate) struct WishArgs {
     /// Strategy that decides: a built-in name, the path of a `.wasm`, or `oci://HOST/REPOSITORY:TAG`.
     #[arg(long, value_name = "NAME|PATH")]
     pub(crate) strategy: Option<String>,
+
+    /// Its options, such as '{"patience": "2s"}' [default: the route's, where it is the route's strategy; else its own defaults].
+    #[arg(long, value_name = "JSON", value_parser = value::options, requires = "strategy")]
+    pub(crate) options: Option<Map<String, Value>>,
 
     /// Instruction that comes before the question.
     #[arg(long, value_name = "TEXT")]

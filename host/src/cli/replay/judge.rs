@@ -82,7 +82,7 @@ impl Judges {
         }
         let then = strategy_named(&panel.strategy)?;
         let source = self.strategy.clone().unwrap_or(then.clone());
-        let same = || if source == then { panel.options.clone() } else { Map::new() };
+        let same = || if source.is_same(&then) { panel.options.clone() } else { Map::new() };
         let options = self.options.clone().unwrap_or_else(same);
         let strategy = Strategy::load(&source, &panel.roster, &options, &self.sandbox);
         let strategy = strategy.with_context(|| format!("could not load strategy {:?}", source.name()))?;

@@ -66,10 +66,12 @@ async fn change(at: LiveRouteArgs, how: &str, asked: Value, file: Option<PathBuf
     } else {
         let word = |field: &str| strategy.get(field).and_then(Value::as_str).unwrap_or("?").to_owned();
         table::print(&format!(
-            "{} decides on route {} now (sha256:{}), until the configuration is read anew",
+            "{} decides on route {} now (sha256:{}), until the configuration is read anew\n\
+             `backstop strategy rollback` lets {} decide again",
             word("strategy"),
             word("route"),
-            word("digest")
+            word("digest"),
+            word("former")
         ))?;
     }
     Ok(Exit::Done)

@@ -105,7 +105,12 @@ fn configured(section: &mut Section<'_, '_>, name: &str, simulated: &SimulatedPr
         let id = value::text(value)?;
         crate::config::file::check_model_id(&id).map(|()| id)
     });
-    provider.models.push(ModelConfig::new(model.as_deref().unwrap_or(name)));
+    let mut model = ModelConfig::new(model.as_deref().unwrap_or(name));
+    section.set_some("context_window", &mut model.context_window, value::whole(units::TOKENS));
+    section.set("tools", &mut model.tools, value::switch);
+    section.set("json", &mut model.json, value::switch);
+    section.set("vision", &mut model.vision, value::switch);
+    provider.models.push(model);
     section.set("priority", &mut provider.priority, value::whole(units::PRIORITY));
     section.set("local", &mut provider.local, value::switch);
     read_price(section, "price", &mut provider.price);

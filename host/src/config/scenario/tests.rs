@@ -29,6 +29,16 @@ fn unknown_keys_are_told_with_the_nearest_that_is_known() {
 }
 
 #[test]
+fn a_provider_has_what_its_model_can() {
+    let text = "[providers.a]\ncontext_window = 8192\nvision = true\ntools = false\n[[traffic]]\nrate = 1\n";
+
+    let scenario = parse_scenario("s.toml", text).unwrap();
+
+    let model = &scenario.config.providers["a"].models[0];
+    assert_eq!((model.context_window, model.vision, model.tools), (Some(8192), true, false));
+}
+
+#[test]
 fn faulty_values_are_told_with_place_value_and_mend() {
     let provider = "first_token = { p50 = \"2s\", p95 = \"1s\" }\ntotal = { from = \"1s\" }\nrefusal = 3\n\
                     failures = { timeout = 0.6, overloaded = 0.6 }\nbounds = { rpm = 0 }\nquality = \"good\"";

@@ -1,8 +1,5 @@
 //! What a strategy may have beyond its question, and who was granted it.
 
-use std::fs;
-use std::path::{Path, PathBuf, absolute};
-
 use serde::{Serialize, Serializer};
 
 use super::route::StrategyRef;
@@ -108,24 +105,15 @@ impl Grants {
     /// What a strategy was granted. Of a file it is the file that counts, by whatever path it is named.
     #[must_use]
     pub fn of(&self, strategy: &StrategyRef) -> Powers {
-        let (asked, granted) = (place(strategy), self.0.iter());
-        let is_meant =
-            |other: &StrategyRef| other == strategy || (asked.is_some() && place(other).as_ref() == asked.as_ref());
-        granted.filter(|(other, _)| is_meant(other)).fold(Powers::NONE, |powers, (_, granted)| powers.and(*granted))
-    }
-}
-
-/// Where a strategy's file is, without links and detours; one that is not there is taken by its path.
-fn place(strategy: &StrategyRef) -> Option<PathBuf> {
-    let plain = |path: &Path| fs::canonicalize(path).or_else(|_| absolute(path)).unwrap_or_else(|_| path.to_owned());
-    match strategy {
-        StrategyRef::BuiltIn(_) | StrategyRef::Registry(_) => None,
-        StrategyRef::File(path) => Some(plain(path)),
+        let granted = self.0.iter().filter(|(other, _)| other.is_same(strategy));
+        granted.fold(Powers::NONE, |powers, (_, granted)| powers.and(*granted))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

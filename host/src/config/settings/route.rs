@@ -1,6 +1,7 @@
 //! A route: who may be asked, who decides, and within which bounds.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf, absolute};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,6 +86,15 @@ pub enum OnInterrupt {
 }
 
 impl StrategyRef {
+    /// Whether both are the same. Of a file it is the file that counts, by whatever path it is named.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::File(one), Self::File(other)) => one == other || place(one) == place(other),
+            _ => self == other,
+        }
+    }
+
     /// The name for logs and records.
     #[must_use]
     pub fn name(&self) -> Arc<str> {
@@ -94,6 +104,11 @@ impl StrategyRef {
             Self::Registry(reference) => reference.to_string().into(),
         }
     }
+}
+
+/// Where a file is, without links and detours; one that is not there is taken by its path.
+fn place(path: &Path) -> PathBuf {
+    fs::canonicalize(path).or_else(|_| absolute(path)).unwrap_or_else(|_| path.to_owned())
 }
 
 impl Default for RouteConfig {
