@@ -14,24 +14,27 @@
 // Set by `configure`, which is called once before all else, and never again.
 static double reserve = DEFAULT_RESERVE;
 
-// How good a choice a target is: the least wait, then a quota that is not short, then the quickest first token.
+// How good a choice a target is: no probe, then the least wait, then a quota that is not short, then the quickest first token.
 struct rank {
   uint32_t target;
+  bool is_probing;
   uint32_t wait_ms;
   bool is_short;
   float first_token_ms;
 };
 
 static bool is_before(struct rank one, struct rank other) {
+  if (one.is_probing != other.is_probing) return other.is_probing;
   if (one.wait_ms != other.wait_ms) return one.wait_ms < other.wait_ms;
   if (one.is_short != other.is_short) return other.is_short;
   return one.first_token_ms < other.first_token_ms;
 }
 
-// Whether the host will admit a target after a wait that is known; if so, stores its milliseconds.
+// Whether the host will admit a target after a wait that is known; if so, stores its milliseconds. For a probe it waits by itself.
 static bool has_wait(backstop_strategy_types_standing_t standing, uint32_t *ms) {
   switch (standing.tag) {
-    case BACKSTOP_STRATEGY_TYPES_STANDING_READY: *ms = 0; return true;
+    case BACKSTOP_STRATEGY_TYPES_STANDING_READY:
+    case BACKSTOP_STRATEGY_TYPES_STANDING_PROBING: *ms = 0; return true;
     case BACKSTOP_STRATEGY_TYPES_STANDING_COOLING_DOWN: *ms = standing.val.cooling_down; return true;
     case BACKSTOP_STRATEGY_TYPES_STANDING_TRIPPED: *ms = standing.val.tripped; return true;
     case BACKSTOP_STRATEGY_TYPES_STANDING_LIMITED: *ms = standing.val.limited; return true;
@@ -58,7 +61,8 @@ static void decide(const exports_backstop_strategy_choose_ask_t *ask,
   struct rank best = {0};
   for (uint32_t target = 0; target < ask->states.len; target++) {
     const backstop_strategy_types_state_t *state = &ask->states.ptr[target];
-    struct rank one = {.target = target};
+    bool is_probing = state->standing.tag == BACKSTOP_STRATEGY_TYPES_STANDING_PROBING;
+    struct rank one = {.target = target, .is_probing = is_probing};
     if (!has_wait(state->standing, &one.wait_ms) || was_tried(ask, target)) continue;
     if (ask->remaining_ms.is_some && one.wait_ms > ask->remaining_ms.val) continue;
     one.is_short = state->quota_left.is_some && state->quota_left.val < reserve;
@@ -75,9 +79,10 @@ static void decide(const exports_backstop_strategy_choose_ask_t *ask,
   ret->verdict.tag = BACKSTOP_STRATEGY_TYPES_VERDICT_ATTEMPT;
   ret->verdict.val.attempt =
       (backstop_strategy_types_attempt_t){.target = best.target, .after_ms = best.wait_ms};
-  described_strategy_string_dup(&ret->reason.val, best.wait_ms > 0 ? "the first to be back"
-                                                  : best.is_short  ? "has little quota left"
-                                                                   : "quickest");
+  described_strategy_string_dup(&ret->reason.val, best.is_probing    ? "another request finds out whether it is back"
+                                                  : best.wait_ms > 0 ? "the first to be back"
+                                                  : best.is_short    ? "has little quota left"
+                                                                     : "quickest");
 }
 
 // The question is ours to free; the answer the bindings free, so texts in it are copies.

@@ -91,6 +91,15 @@ static void waits_for_the_first_to_be_back_within_the_deadline(void) {
   EXPECT(gave_up(decide(resting(900), resting(300), 200, 0)));
 }
 
+static void waits_for_a_probe_where_nobody_else_is_left(void) {
+  state probing = {.standing = {.tag = BACKSTOP_STRATEGY_TYPES_STANDING_PROBING}};
+  state disabled = {.standing = {.tag = BACKSTOP_STRATEGY_TYPES_STANDING_DISABLED}};
+
+  configure("{}");
+  EXPECT(chose(decide(disabled, probing, 60000, 0), 1, 0));
+  EXPECT(chose(decide(resting(300), probing, 60000, 0), 0, 300));
+}
+
 static void says_what_an_option_must_be(void) {
   EXPECT(configure("{\"reserve\":0.5}"));
   EXPECT(!configure("{\"reserve\":7}"));
@@ -101,7 +110,8 @@ int main(void) {
   asks_the_quickest_first_and_each_once();
   spares_a_quota_that_runs_low();
   waits_for_the_first_to_be_back_within_the_deadline();
+  waits_for_a_probe_where_nobody_else_is_left();
   says_what_an_option_must_be();
-  printf(failures == 0 ? "4 tests passed\n" : "%d expectations were not met\n", failures);
+  printf(failures == 0 ? "5 tests passed\n" : "%d expectations were not met\n", failures);
   return failures != 0;
 }

@@ -31,17 +31,20 @@ export const choose = {
     const deadline = ask.remainingMs ?? Number.MAX_VALUE;
     let best = null;
     for (let target = 0; target < ask.states.length; target++) {
-      const wait = waitOf(ask.states[target].standing);
+      const { standing } = ask.states[target];
+      const wait = waitOf(standing);
       if (wait > deadline || ask.attempts.some((past) => past.target === target)) continue;
       const { quotaLeft, firstTokenMs } = ask.states[target];
       const isShort = quotaLeft != null && quotaLeft < reserve;
-      const one = { target, wait, isShort, firstTokenMs: firstTokenMs ?? 0 }; // Who was never timed is tried.
+      const isProbing = standing.tag === "probing";
+      const one = { target, isProbing, wait, isShort, firstTokenMs: firstTokenMs ?? 0 }; // Who was never timed is tried.
       if (best === null || isBefore(one, best)) best = one;
     }
     if (best === null) {
       return { verdict: { tag: "give-up" }, reason: "nobody is left who could be asked in time", note: [] };
     }
-    const reason = best.wait > 0 ? "the first to be back" : best.isShort ? "has little quota left" : "quickest";
+    let reason = best.wait > 0 ? "the first to be back" : best.isShort ? "has little quota left" : "quickest";
+    if (best.isProbing) reason = "another request finds out whether it is back";
     return { verdict: { tag: "attempt", val: { target: best.target, afterMs: best.wait } }, reason, note: [] };
   },
 };
@@ -55,12 +58,13 @@ export const about = {
   }),
 };
 
-// Milliseconds until the host would admit a target; Infinity where nobody knows or waiting is of no use.
+// Milliseconds until the host would admit a target; Infinity where waiting is of no use. For a probe it waits by itself.
 function waitOf(standing) {
-  return standing.tag === "ready" ? 0 : (standing.val ?? Infinity);
+  return standing.tag === "ready" || standing.tag === "probing" ? 0 : (standing.val ?? Infinity);
 }
 
 function isBefore(one, other) {
+  if (one.isProbing !== other.isProbing) return other.isProbing;
   if (one.wait !== other.wait) return one.wait < other.wait;
   if (one.isShort !== other.isShort) return other.isShort;
   return one.firstTokenMs < other.firstTokenMs;

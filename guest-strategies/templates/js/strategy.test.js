@@ -39,6 +39,13 @@ test("waits for the first to be back, within the deadline", () => {
   assert.equal(chosen(decide([ready({ standing: { tag: "disabled" } })], { remainingMs: null })), "give-up");
 });
 
+test("waits for a probe where nobody else is left", () => {
+  const probing = ready({ standing: { tag: "probing" } });
+
+  assert.equal(chosen(decide([probing])), 0);
+  assert.equal(chosen(decide([probing, resting(300)])), 1);
+});
+
 test("says what an option must be", () => {
   const refused = (error) => error === "`reserve` is 7, but must be a number from 0 to 1";
 

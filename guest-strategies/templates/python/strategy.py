@@ -6,8 +6,8 @@ from componentize_py_types import Err
 from wit_world import exports
 from wit_world.exports.about import Description
 from wit_world.imports.types import (
-    Ask, Attempt, Decision, Standing, Standing_CoolingDown, Standing_Limited, Standing_OutOfQuota, Standing_Ready,
-    Standing_Tripped, Target, Verdict_Attempt, Verdict_GiveUp, Verdict_Hold,
+    Ask, Attempt, Decision, Standing, Standing_CoolingDown, Standing_Limited, Standing_OutOfQuota, Standing_Probing,
+    Standing_Ready, Standing_Tripped, Target, Verdict_Attempt, Verdict_GiveUp, Verdict_Hold,
 )
 
 DEFAULT_RESERVE = 0.1
@@ -50,11 +50,14 @@ class Choose(exports.Choose):
             if wait <= deadline and target not in tried:
                 is_short = state.quota_left is not None and state.quota_left < self.reserve
                 # The least is best; who was never timed is tried.
-                ranks.append((wait, is_short, state.first_token_ms or 0.0, target))
+                is_probing = isinstance(state.standing, Standing_Probing)
+                ranks.append((is_probing, wait, is_short, state.first_token_ms or 0.0, target))
         if not ranks:
             return Decision(Verdict_GiveUp(), "nobody is left who could be asked in time", b"")
-        wait, is_short, _, target = min(ranks)
+        is_probing, wait, is_short, _, target = min(ranks)
         reason = "the first to be back" if wait > 0 else "has little quota left" if is_short else "quickest"
+        if is_probing:
+            reason = "another request finds out whether it is back"
         return Decision(Verdict_Attempt(Attempt(target, wait, None, None)), reason, b"")
 
 
@@ -65,7 +68,7 @@ class About(exports.About):
 
 
 def wait_of(standing: Standing) -> int:
-    """Milliseconds until the host would admit a target; NEVER where nobody knows or waiting is of no use."""
-    if isinstance(standing, Standing_Ready):
+    """Milliseconds until the host would admit a target; NEVER where waiting is of no use. For a probe it waits by itself."""
+    if isinstance(standing, (Standing_Ready, Standing_Probing)):
         return 0
     return standing.value if isinstance(standing, HAVE_A_WAIT) else NEVER

@@ -4,7 +4,9 @@ import json
 import unittest
 
 from componentize_py_types import Err
-from wit_world.imports.types import Ask, Failure, PastAttempt, Standing_CoolingDown, Standing_Ready, State
+from wit_world.imports.types import (
+    Ask, Failure, PastAttempt, Standing_CoolingDown, Standing_Probing, Standing_Ready, State,
+)
 
 from strategy import About, Choose
 
@@ -55,6 +57,12 @@ class TheStrategy(unittest.TestCase):
 
         self.assertEqual(chosen(decide(states)), (1, 300))
         self.assertEqual(chosen(decide(states, remaining_ms=200)), "Verdict_GiveUp")
+
+    def test_waits_for_a_probe_where_nobody_else_is_left(self):
+        probing = state(Standing_Probing())
+
+        self.assertEqual(chosen(decide([probing])), (0, 0))
+        self.assertEqual(chosen(decide([probing, resting(300)])), (1, 300))
 
     def test_says_what_an_option_must_be(self):
         with self.assertRaises(Err) as refused:

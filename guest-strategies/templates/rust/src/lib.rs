@@ -1,6 +1,6 @@
 //! Who is next: the quickest target that can be asked in time, those with little quota left after all others, each once.
 
-use backstop_strategy::{Ask, Candidate, Decision, Roster, Select, Share, Strategy, export, options};
+use backstop_strategy::{Ask, Candidate, Decision, Roster, Select, Share, Standing, Strategy, export, options};
 
 options! {
     /// What the operator can set.
@@ -29,13 +29,16 @@ impl Strategy for Quickest {
             return Decision::hold(); // Only who asks for hedges has a second attempt to make.
         }
         let deadline = ask.remaining_ms.unwrap_or(u32::MAX);
-        let in_time =
-            ask.candidates().untried().filter(|one| one.standing().wait_ms().is_some_and(|ms| ms <= deadline));
-        let Some(best) = in_time.least_by(|one| self.rank(one)) else {
+        let is_open = |one: &Candidate<'_>| {
+            one.standing() == Standing::Probing || one.standing().wait_ms().is_some_and(|ms| ms <= deadline)
+        };
+        let Some(best) = ask.candidates().untried().filter(is_open).least_by(|one| self.rank(one)) else {
             return Decision::give_up().because("nobody is left who could be asked in time");
         };
-        let (wait, is_short, _) = self.rank(&best);
-        let reason = if wait > 0 {
+        let (is_probing, wait, is_short, _) = self.rank(&best);
+        let reason = if is_probing {
+            "another request finds out whether it is back"
+        } else if wait > 0 {
             "the first to be back"
         } else if is_short {
             "has little quota left"
@@ -47,18 +50,20 @@ impl Strategy for Quickest {
 }
 
 impl Quickest {
-    /// The wait, whether its quota is short, the time to its first token. The least is best; who was never timed is tried.
-    fn rank(&self, one: &Candidate<'_>) -> (u32, bool, f32) {
+    /// Whether nobody knows yet that it is back, the wait, whether its quota is short, the time to its first token. The least is
+    /// best; who was never timed is tried.
+    fn rank(&self, one: &Candidate<'_>) -> (bool, u32, bool, f32) {
         let state = one.state();
         let is_short = state.quota_left.is_some_and(|left| f64::from(left) < self.reserve);
-        (state.standing.wait_ms().unwrap_or(u32::MAX), is_short, state.first_token_ms.unwrap_or(0.0))
+        let wait = state.standing.wait_ms();
+        (wait.is_none(), wait.unwrap_or(0), is_short, state.first_token_ms.unwrap_or(0.0))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use backstop_strategy::Failure;
     use backstop_strategy::testing::Situation;
+    use backstop_strategy::{Failure, Standing};
 
     use super::Quickest;
 
@@ -87,6 +92,14 @@ mod tests {
 
         assert_eq!(resting().answer::<Quickest>(), "b/x after 300 ms (the first to be back)");
         assert_eq!(resting().remaining_ms(200).chosen::<Quickest>(), "give up");
+    }
+
+    #[test]
+    fn waits_for_a_probe_where_nobody_else_is_left() {
+        let probing = || Situation::new().target("a/x").standing(Standing::Probing);
+
+        assert_eq!(probing().answer::<Quickest>(), "a/x (another request finds out whether it is back)");
+        assert_eq!(probing().target("b/x").cooling_down(300).chosen::<Quickest>(), "b/x after 300 ms");
     }
 
     #[test]
