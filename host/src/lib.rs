@@ -36,6 +36,7 @@ pub mod accounting;
 pub mod shared;
 pub mod config;
 pub mod scripted;
+mod background;
 pub mod clock;
 pub mod random;
 pub mod types;

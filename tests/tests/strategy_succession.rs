@@ -225,6 +225,27 @@ async fn does_not_take_a_file_up_again_that_was_gone_back_from_until_it_changes(
 
 // F6
 #[tokio::test(flavor = "multi_thread")]
+async fn goes_back_to_the_strategy_before_the_promoted_one_also_where_that_was_built_again() {
+    let stage = stage("strategy = \"quality\"").await;
+    let mine = stage.home().join("mine.wasm");
+    fs::copy(prebuilt("cost"), &mine).unwrap();
+    let gateway = Served::start(&stage).await;
+    let promoted = change(&stage, &gateway, &["promote", mine.to_str().unwrap()]).await;
+    assert_eq!(promoted.code, Some(0), "{}", promoted.stderr);
+    let first = strategy(&gateway).await["digest"].clone();
+
+    fs::copy(prebuilt("round-robin"), &mine).unwrap();
+    while strategy(&gateway).await["digest"] == first {
+        tokio::task::yield_now().await;
+    }
+
+    assert_eq!(strategy(&gateway).await["former"], "quality");
+    change(&stage, &gateway, &["rollback"]).await;
+    assert_eq!(strategy(&gateway).await["strategy"], "quality");
+}
+
+// F6
+#[tokio::test(flavor = "multi_thread")]
 async fn lets_nothing_decide_but_the_component_it_is_pinned_to() {
     let stage = stage("strategy = \"./mine.wasm\" # ours").await;
     let mine = stage.home().join("mine.wasm");

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
+use crate::background::{FOR_LATER, give_way};
+
 /// How long what was told waits for more to be written with.
 const GATHERED: Duration = Duration::from_millis(50);
 
@@ -97,6 +99,7 @@ impl<T: Send + 'static> Behind<T> {
 }
 
 fn run<T>(mut scribe: impl Scribe<T>, notes: &Receiver<Note<T>>, hurry: &Receiver<()>) {
+    give_way(FOR_LATER);
     while let Ok(first) = notes.recv() {
         // Whoever waits says so; everybody else does not.
         let _ = hurry.recv_timeout(GATHERED);

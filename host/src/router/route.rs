@@ -68,10 +68,16 @@ impl Route {
         Arc::clone(&self.decider.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Lets another decide from now on: requests under way ask it, too, from their next decision on.
+    /// Lets another decide from now on: requests under way ask it, too, from their next decision on. A newer component of the
+    /// strategy that decides takes nobody else's place, so that the strategy before it stays the one to go back to.
     pub fn set_decider(&self, decider: Decider) {
-        let former = self.swap_decider(Arc::new(decider));
-        *self.former() = Former { decider: Some(former), left: None };
+        let decider = Arc::new(decider);
+        let mut former = self.former();
+        let older = self.swap_decider(Arc::clone(&decider));
+        let is_same = |other: &Decider| other.named == decider.named;
+        let is_unchanged = older.digest() == decider.digest();
+        let stays = is_same(&older) && (is_unchanged || former.decider.as_deref().is_some_and(|kept| !is_same(kept)));
+        *former = Former { decider: if stays { former.decider.take() } else { Some(older) }, left: None };
     }
 
     /// The strategy that was replaced last, by its name.

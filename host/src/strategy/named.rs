@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use crate::config::{RouteConfig, StrategyRef};
 
 /// A strategy as the configuration or an operator names it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Named {
     /// The built-in strategy or the file.
     pub source: StrategyRef,
