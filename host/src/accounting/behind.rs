@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use crate::background::{FOR_LATER, give_way};
+use crate::background::give_way;
 
 /// How long what was told waits for more to be written with.
 const GATHERED: Duration = Duration::from_millis(50);
@@ -99,7 +99,7 @@ impl<T: Send + 'static> Behind<T> {
 }
 
 fn run<T>(mut scribe: impl Scribe<T>, notes: &Receiver<Note<T>>, hurry: &Receiver<()>) {
-    give_way(FOR_LATER);
+    give_way();
     while let Ok(first) = notes.recv() {
         // Whoever waits says so; everybody else does not.
         let _ = hurry.recv_timeout(GATHERED);

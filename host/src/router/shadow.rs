@@ -10,7 +10,7 @@ use std::{iter, thread};
 
 use serde::Serialize;
 
-use crate::background::{FOR_LATER, give_way};
+use crate::background::give_way;
 use crate::strategy::StrategyHealth;
 use crate::types::{Ask, ChatRequest, RequestId, Verdict};
 
@@ -136,7 +136,7 @@ impl Shadow {
 
 /// Answers until nobody asks any more.
 fn answer(decider: &Decider, roster: &[Seat], tally: &Tally, asked: &Receiver<Question>) {
-    give_way(FOR_LATER);
+    give_way();
     while let Ok(first) = asked.recv() {
         for question in iter::once(first).chain(asked.try_iter()) {
             compare(decider, roster, tally, question);

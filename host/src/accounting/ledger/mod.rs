@@ -48,7 +48,6 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::background::{FOR_SOON, give_way};
 use crate::clock::Clock;
 use crate::config::{LedgerAddress, SharedAddress};
 
@@ -246,13 +245,7 @@ impl Ledger {
             }
         }
         let started = |source| LedgerError::File { path: PathBuf::from("a thread for the ledger"), source };
-        let clerk = Builder::new()
-            .name("ledger".to_owned())
-            .spawn(move || {
-                give_way(FOR_SOON);
-                clerk.run();
-            })
-            .map_err(started)?;
+        let clerk = Builder::new().name("ledger".to_owned()).spawn(move || clerk.run()).map_err(started)?;
         let (stop, stopped) = sync_channel(1);
         let tell = notes.clone();
         let auditor = move || {
