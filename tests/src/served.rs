@@ -106,6 +106,14 @@ impl Served {
         assert!(Command::new("/bin/sh").args(["-c", &command]).status().expect("a shell").success());
     }
 
+    /// Whether it has ended.
+    ///
+    /// # Panics
+    /// Where its status cannot be asked for.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("its status can be asked for").is_some()
+    }
+
     /// Waits for its end: its exit code and its log.
     ///
     /// # Panics

@@ -1,6 +1,7 @@
 //! The stage with its cast, the gateway in front of it and the control beside it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use backstop::scripted::ScriptedProvider;
 use serde_json::{Map, Value, json};
@@ -59,10 +60,12 @@ impl Performance {
     }
 
     /// Has the gateway end, with or without its requests: whether it ended well, and its log.
-    pub async fn end(self) -> (bool, String) {
-        self.served.signal("TERM");
-        // The second signal ends what still runs: nobody listens any more.
-        self.served.signal("TERM");
+    pub async fn end(mut self) -> (bool, String) {
+        // The second signal ends what still runs: nobody listens any more. One that comes before the first was heard is none.
+        while !self.served.has_ended() {
+            self.served.signal("TERM");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
         let (code, log) = self.served.ended().await;
         (code == Some(0), log)
     }
