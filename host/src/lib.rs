@@ -36,7 +36,8 @@ pub mod accounting;
 pub mod shared;
 pub mod config;
 pub mod scripted;
-mod background;
+#[doc(hidden)]
+pub mod behind;
 pub mod clock;
 pub mod random;
 pub mod types;

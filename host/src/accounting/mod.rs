@@ -11,7 +11,6 @@ mod records;
 mod account;
 mod calendar;
 mod treasury;
-mod behind;
 pub mod recording;
 #[cfg(feature = "store")]
 mod database;
@@ -28,6 +27,9 @@ use jiff::Timestamp;
 
 use crate::clock::Clock;
 use crate::types::{RequestId, RequestRecord};
+
+/// How long what is recorded gathers before it is written.
+const GATHERING: std::time::Duration = std::time::Duration::from_millis(50);
 
 pub use account::{Account, Scope, Window};
 pub use alarm::{About, Alarm};

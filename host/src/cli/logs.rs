@@ -11,8 +11,8 @@ use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
 use tracing_subscriber::util::SubscriberInitExt;
 
-use super::behind::Behind;
 use super::exit::UsageError;
+use super::log_lines::LogLines;
 
 /// What is told to those who asked for no log: that a strategy is not the one its registry has now.
 pub(crate) const UNASKED: &str = "backstop::strategy::registry=warn";
@@ -37,7 +37,7 @@ pub(crate) enum Writing {
 /// Held for its drop, which writes what is still to be written.
 #[must_use]
 pub(crate) struct Started {
-    _behind: Option<Behind>,
+    _behind: Option<LogLines>,
 }
 
 /// Starts the log where a filter such as `info` or `backstop=debug` is given; without one there is none.
@@ -45,10 +45,10 @@ pub(crate) fn start(filter: Option<&str>, format: LogFormat, writing: Writing) -
     match writing {
         Writing::AtOnce => start_with(filter, format, io::stderr).map(|()| Started { _behind: None }),
         Writing::Behind => {
-            let behind = Behind::start(io::stderr())
+            let log = LogLines::start(io::stderr())
                 .map_err(|error| UsageError(format!("the log cannot be written: {error}")))?;
-            let lines = behind.lines();
-            start_with(filter, format, move || lines.clone()).map(|()| Started { _behind: Some(behind) })
+            let writer = log.writer();
+            start_with(filter, format, move || writer.clone()).map(|()| Started { _behind: Some(log) })
         }
     }
 }

@@ -11,7 +11,7 @@ mod interrupt;
 mod question;
 mod verbatim;
 mod aside;
-mod behind;
+mod log_lines;
 mod retries;
 mod request;
 mod narrator;

@@ -8,7 +8,7 @@ use crate::types::{NanoUsd, Price, Rates};
 use super::origin::join;
 use super::settings::{
     BreakerScope, Config, Credentials, EmbeddingModel, GenerationDefaults, HoldBack, ModelConfig, OnInterrupt, Power,
-    ProviderConfig, RouteConfig, SpendLimits, StrategyRef, TargetRef, UnknownPrice,
+    ProviderConfig, RouteConfig, SpendLimits, TargetRef, UnknownPrice,
 };
 use super::units::length_text;
 
@@ -176,7 +176,7 @@ fn of_variables(table: &mut Table<'_>, names: &[&str]) {
 fn of_route(table: &mut Table<'_>, route: &RouteConfig) {
     table
         .add_some("targets", (!route.targets.is_empty()).then(|| route.targets.iter().map(target).collect::<Vec<_>>()));
-    table.add("strategy", strategy(&route.strategy));
+    table.add("strategy", route.strategy.name().to_string());
     for (name, value) in &route.options {
         table.add(&join("options", name), value.clone());
     }
@@ -184,7 +184,7 @@ fn of_route(table: &mut Table<'_>, route: &RouteConfig) {
         table.add("digest", format!("sha256:{digest}"));
     }
     if let Some(shadow) = &route.shadow {
-        table.add("shadow", strategy(shadow));
+        table.add("shadow", shadow.name().to_string());
     }
     for (name, value) in &route.shadow_options {
         table.add(&join("shadow_options", name), value.clone());
@@ -366,14 +366,6 @@ fn dollars(amount: NanoUsd) -> String {
 
 fn target(target: &TargetRef) -> String {
     target.model.as_ref().map_or_else(|| target.provider.clone(), |model| format!("{}/{model}", target.provider))
-}
-
-fn strategy(strategy: &StrategyRef) -> String {
-    match strategy {
-        StrategyRef::BuiltIn(name) => (*name).to_owned(),
-        StrategyRef::File(path) => path.display().to_string(),
-        StrategyRef::Registry(reference) => reference.to_string(),
-    }
 }
 
 fn on_interrupt(way: OnInterrupt) -> &'static str {

@@ -1,6 +1,5 @@
 //! Reads the address of a ledger that several instances share.
 
-use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
 use url::Url;
 
@@ -22,12 +21,7 @@ fn parse_plain(text: &str, environment: &Environment) -> Read<LedgerAddress> {
     if !matches!(url.scheme(), "postgres" | "postgresql") {
         return Err(Fault::example("not an address of PostgreSQL's", EXAMPLE));
     }
-    let decoded = |part: &str| {
-        let decoded = percent_decode_str(part).decode_utf8();
-        let decoded =
-            decoded.map_err(|_| Fault::words("not UTF-8", "write its bytes as UTF-8 with %, as in %C3%A4"))?;
-        substitution::filled(&decoded, environment)
-    };
+    let decoded = |part: &str| substitution::decoded(part, environment);
     let user = decoded(url.username())?;
     if user.is_empty() {
         return Err(Fault::example("names no user", EXAMPLE));

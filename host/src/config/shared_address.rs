@@ -1,6 +1,5 @@
 //! Reads the address of a store that several instances share.
 
-use percent_encoding::percent_decode_str;
 use secrecy::SecretString;
 use url::Url;
 
@@ -24,12 +23,7 @@ fn parse_plain(text: &str, environment: &Environment) -> Read<SharedAddress> {
         "rediss" => true,
         _ => return Err(Fault::example("not an address of Redis's", EXAMPLE)),
     };
-    let decoded = |part: &str| {
-        let decoded = percent_decode_str(part).decode_utf8();
-        let decoded =
-            decoded.map_err(|_| Fault::words("not UTF-8", "write its bytes as UTF-8 with %, as in %C3%A4"))?;
-        substitution::filled(&decoded, environment)
-    };
+    let decoded = |part: &str| substitution::decoded(part, environment);
     let host = decoded(url.host_str().unwrap_or_default().trim_start_matches('[').trim_end_matches(']'))?;
     if host.is_empty() {
         return Err(Fault::example("names no host", EXAMPLE));

@@ -1,5 +1,7 @@
 //! Variables within addresses, so that a password need not stand in a file: `redis://:${REDIS_PASSWORD}@host`, `${REDIS_URL}`.
 
+use percent_encoding::percent_decode_str;
+
 use super::environment::{Environment, Found};
 use super::problem::{Fault, Read};
 
@@ -16,8 +18,15 @@ fn variable(text: &str) -> Option<&str> {
     text.strip_prefix("${")?.strip_suffix('}').filter(|name| !name.contains(['$', '{', '}']))
 }
 
+/// A part of an address without its percent-encoding, with the values of its variables.
+pub(super) fn decoded(part: &str, environment: &Environment) -> Read<String> {
+    let decoded = percent_decode_str(part).decode_utf8();
+    let decoded = decoded.map_err(|_| Fault::words("not UTF-8", "write its bytes as UTF-8 with %, as in %C3%A4"))?;
+    filled(&decoded, environment)
+}
+
 /// A text with the values of its variables.
-pub(super) fn filled(text: &str, environment: &Environment) -> Read<String> {
+fn filled(text: &str, environment: &Environment) -> Read<String> {
     let mut filled = String::new();
     let mut rest = text;
     while let Some((before, behind)) = rest.split_once("${") {

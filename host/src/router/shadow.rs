@@ -3,14 +3,12 @@
 use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use std::{iter, thread};
 
 use serde::Serialize;
 
-use crate::background::give_way;
+use crate::behind::{Behind, Scribe};
 use crate::strategy::StrategyHealth;
 use crate::types::{Ask, ChatRequest, RequestId, Verdict};
 
@@ -20,8 +18,7 @@ use super::seat::{Seat, in_words};
 /// Questions that may wait. A shadow that is slower than the one that decides is spared the others.
 const WAITING: usize = 1_024;
 
-/// How long questions gather before they are answered: to wake a thread for each of them would cost the request that it is about
-/// more than all else that is done for it.
+/// How long questions gather before they are answered.
 const GATHERING: Duration = Duration::from_millis(10);
 
 /// Disagreements that are kept.
@@ -30,7 +27,7 @@ const KEPT: usize = 100;
 /// A strategy that is asked whatever the route's own is asked.
 pub struct Shadow {
     decider: Arc<Decider>,
-    questions: SyncSender<Question>,
+    questions: Behind<Question>,
     tally: Arc<Tally>,
 }
 
@@ -79,11 +76,18 @@ struct Question {
     decided: Verdict,
 }
 
+/// Asks, and compares.
+struct Answering {
+    decider: Arc<Decider>,
+    roster: Vec<Seat>,
+    tally: Arc<Tally>,
+}
+
 #[derive(Default)]
 struct Tally {
     agreed: AtomicU64,
     differed: AtomicU64,
-    passed_over: AtomicU64,
+    passed_over: Arc<AtomicU64>,
     latest: Mutex<VecDeque<Disagreement>>,
 }
 
@@ -94,10 +98,9 @@ impl Shadow {
     /// When the system has no thread for it.
     pub fn start(decider: Decider, roster: Vec<Seat>) -> std::io::Result<Self> {
         let (decider, tally) = (Arc::new(decider), Arc::new(Tally::default()));
-        let (questions, asked) = sync_channel(WAITING);
-        let (asking, counting) = (Arc::clone(&decider), Arc::clone(&tally));
-        let thread = thread::Builder::new().name("shadow".to_owned());
-        thread.spawn(move || answer(&asking, &roster, &counting, &asked))?;
+        let answering = Answering { decider: Arc::clone(&decider), roster, tally: Arc::clone(&tally) };
+        let spared = Arc::clone(&tally.passed_over);
+        let questions = Behind::start("shadow", WAITING, GATHERING, answering, spared)?;
         Ok(Self { decider, questions, tally })
     }
 
@@ -111,9 +114,7 @@ impl Shadow {
     pub(super) fn ask(&self, request: RequestId, ask: &Ask, chat: Option<&Arc<ChatRequest>>, decided: Verdict) {
         // A note is between a request and the strategy that wrote it.
         let ask = Ask { note: Vec::new(), ..ask.clone() };
-        if self.questions.try_send(Question { request, ask, chat: chat.cloned(), decided }).is_err() {
-            self.tally.passed_over.fetch_add(1, Ordering::Relaxed);
-        }
+        self.questions.tell(Question { request, ask, chat: chat.cloned(), decided }, || {});
     }
 
     /// How it compares so far.
@@ -134,40 +135,40 @@ impl Shadow {
     }
 }
 
-/// Answers until nobody asks any more.
-fn answer(decider: &Decider, roster: &[Seat], tally: &Tally, asked: &Receiver<Question>) {
-    give_way();
-    while let Ok(first) = asked.recv() {
-        for question in iter::once(first).chain(asked.try_iter()) {
-            compare(decider, roster, tally, question);
-        }
-        thread::sleep(GATHERING);
+impl Scribe<Question> for Answering {
+    fn write(&mut self, told: Vec<Question>) {
+        told.into_iter().for_each(|question| self.compare(question));
     }
+
+    fn end(self) {}
 }
 
-fn compare(decider: &Decider, roster: &[Seat], tally: &Tally, question: Question) {
-    let Question { request, ask, chat, decided } = question;
-    if decider.health().quarantined {
-        tally.passed_over.fetch_add(1, Ordering::Relaxed);
-        return;
+impl Answering {
+    fn compare(&self, question: Question) {
+        let Self { decider, roster, tally } = self;
+        let Question { request, ask, chat, decided } = question;
+        if decider.health().quarantined {
+            tally.passed_over.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        let ruling = decider.decide(&ask, chat.as_ref());
+        if ruling.fault.is_some() {
+            // Its health tells of that.
+            return;
+        }
+        let decision = ruling.decision;
+        if decided.is_same_choice(decision.verdict) {
+            tally.agreed.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        tally.differed.fetch_add(1, Ordering::Relaxed);
+        let mut latest = tally.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.truncate(KEPT - 1);
+        latest.push_front(Disagreement {
+            request,
+            decided: in_words(decided, roster),
+            shadow: in_words(decision.verdict, roster),
+            reason: decision.reason,
+        });
     }
-    let ruling = decider.decide(&ask, chat.as_ref());
-    if ruling.fault.is_some() {
-        // Its health tells of that.
-        return;
-    }
-    let decision = ruling.decision;
-    if decided.is_same_choice(decision.verdict) {
-        tally.agreed.fetch_add(1, Ordering::Relaxed);
-        return;
-    }
-    tally.differed.fetch_add(1, Ordering::Relaxed);
-    let mut latest = tally.latest.lock().unwrap_or_else(PoisonError::into_inner);
-    latest.truncate(KEPT - 1);
-    latest.push_front(Disagreement {
-        request,
-        decided: in_words(decided, roster),
-        shadow: in_words(decision.verdict, roster),
-        reason: decision.reason,
-    });
 }

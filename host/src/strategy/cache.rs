@@ -1,15 +1,16 @@
 //! Compiled components kept on disk, in a folder that nobody else can write to.
 
-use std::fs::{self, DirBuilder, File, Metadata};
+use std::fs::{self, File, Metadata};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 use wasmtime::Engine;
 use wasmtime::component::Component;
+
+use super::folder::{self, Lasting};
 
 /// Entries kept; the oldest go first.
 const ENTRIES: usize = 64;
@@ -46,7 +47,7 @@ impl Cache {
     ///
     /// A folder that another user owns or can write to: its content is machine code that would run here.
     pub(super) fn open(folder: &Path) -> Result<Self, OpenCacheError> {
-        make_private(folder)
+        folder::make_private(folder)
             .and_then(|()| fs::symlink_metadata(folder))
             .map_err(|source| OpenCacheError::Io { path: folder.to_owned(), source })
             .and_then(|metadata| check_private(folder, &metadata))?;
@@ -66,8 +67,9 @@ impl Cache {
     /// Keeps a compiled component. A failure to write is no failure to load: it is compiled again next time.
     pub(super) fn put(&self, engine: &Engine, digest: &str, component: &Component) {
         let kept = component.serialize().map_err(io::Error::other).and_then(|code| {
-            self.write(&self.entry(engine, digest), &code)?;
-            self.drop_oldest()
+            let checksum = Sha256::digest(&code);
+            folder::write(&self.entry(engine, digest), &[&checksum, &code], Lasting::No)?;
+            folder::drop_oldest(&self.folder, ENTRIES)
         });
         if let Err(error) = kept {
             tracing::warn!(folder = %self.folder.display(), %error, "a compiled strategy was not kept");
@@ -79,33 +81,6 @@ impl Cache {
         let mut compatible = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut compatible);
         self.folder.join(format!("{digest}-{:016x}.cwasm", compatible.finish()))
-    }
-
-    /// Writes beside the entry and renames: a reader sees a whole entry or none.
-    fn write(&self, entry: &Path, code: &[u8]) -> io::Result<()> {
-        let draft = self.folder.join(format!(".{:016x}", fastrand::u64(..)));
-        let written = File::create_new(&draft).and_then(|mut file| {
-            file.write_all(&Sha256::digest(code))?;
-            file.write_all(code)?;
-            drop(file);
-            fs::rename(&draft, entry)
-        });
-        if written.is_err() {
-            drop(fs::remove_file(&draft));
-        }
-        written
-    }
-
-    fn drop_oldest(&self) -> io::Result<()> {
-        let mut entries = Vec::new();
-        for entry in fs::read_dir(&self.folder)? {
-            let entry = entry?;
-            let age = entry.metadata().and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
-            entries.push((age, entry.path()));
-        }
-        entries.sort_unstable();
-        let surplus = entries.len().saturating_sub(ENTRIES);
-        entries.iter().take(surplus).try_for_each(|(_, path)| fs::remove_file(path))
     }
 }
 
@@ -120,18 +95,6 @@ fn deserialize(engine: &Engine, code: &[u8]) -> Option<Component> {
     // (checked when the cache was opened), its checksum was found right after it was read into memory that nobody else
     // holds, and wasmtime itself refuses code of another version or other settings.
     unsafe { Component::deserialize(engine, code) }.ok()
-}
-
-#[cfg(unix)]
-fn make_private(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)
-}
-
-#[cfg(not(unix))]
-fn make_private(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).create(folder)
 }
 
 #[cfg(unix)]

@@ -52,13 +52,12 @@ pub(super) fn check_grants(
     let Some((interface, power)) = wanted(imports, exports).find(|(_, power)| !granted.has(*power)) else {
         return Ok(());
     };
-    let all: Powers = granted.iter().chain(wanted(imports, exports).map(|(_, power)| power)).collect();
-    let names: Vec<_> =
-        all.iter().filter(|power| *power != Power::Wasi).map(|power| format!("{:?}", power.name())).collect();
+    let all = granted.iter().chain(wanted(imports, exports).map(|(_, power)| power));
+    let all: Powers = all.filter(|power| *power != Power::Wasi).collect();
     Err(LoadStrategyError::NotGranted {
         verb: if power == Power::Observe { "exports" } else { "imports" },
         interface: shown(interface),
-        line: format!("{:?} = [{}]", &*strategy.name(), names.join(", ")),
+        line: format!("{:?} = {all}", &*strategy.name()),
     })
 }
 

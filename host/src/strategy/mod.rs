@@ -28,6 +28,7 @@ mod outline;
 mod contract;
 mod compile;
 mod cache;
+mod folder;
 mod blueprint;
 mod wasi;
 mod powers;

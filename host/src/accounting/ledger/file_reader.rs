@@ -9,7 +9,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 use super::entry::{BEGINNING, COLUMNS, Entry, money};
 use super::error::LedgerError;
-use super::reader::{CostSum, CostsBy, ExportedEntry, exported, named};
+use super::reader::{CostSum, CostsBy, ExportedEntry, counted, exported, named};
 use super::{books, schema};
 use crate::accounting::{CostLine, date_of, day_of};
 use crate::types::{NanoUsd, Usage};
@@ -118,13 +118,9 @@ impl FileReader {
 }
 
 fn counts(row: &rusqlite::Row<'_>, from: usize) -> rusqlite::Result<(u64, Usage, NanoUsd)> {
-    let count = |place: usize| row.get::<_, i64>(from + place).map(|count| u64::try_from(count).unwrap_or(0));
-    let usage = Usage {
-        input: count(1)?,
-        output: count(2)?,
-        cache_read: count(3)?,
-        cache_creation: count(4)?,
-        reasoning: count(5)?,
-    };
-    Ok((count(0)?, usage, NanoUsd::from_nanos(count(6)?)))
+    let mut counts = [0; 7];
+    for (place, count) in counts.iter_mut().enumerate() {
+        *count = row.get(from + place)?;
+    }
+    Ok(counted(counts))
 }

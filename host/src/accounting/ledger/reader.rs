@@ -198,10 +198,16 @@ pub(super) fn named(provider: &str) -> String {
     if provider.is_empty() { UNKNOWN.to_owned() } else { provider.to_owned() }
 }
 
+/// Answers, tokens and cost: what an entry counts, or what several come to.
+pub(super) fn counted(counts: [i64; 7]) -> (u64, Usage, NanoUsd) {
+    let [answers, input, output, cache_read, cache_creation, reasoning, cost] =
+        counts.map(|count| u64::try_from(count).unwrap_or(0));
+    (answers, Usage { input, output, cache_read, cache_creation, reasoning }, NanoUsd::from_nanos(cost))
+}
+
 /// An entry as it is exported.
 pub(super) fn exported(seq: i64, entry: &Entry<'_>) -> ExportedEntry {
-    let [answers, input, output, cache_read, cache_creation, reasoning, cost] =
-        entry.counts.map(|count| u64::try_from(count).unwrap_or(0));
+    let (answers, usage, cost) = counted(entry.counts);
     let request = entry.request.and_then(|id| id.try_into().ok()).map(|id| RequestId(u128::from_be_bytes(id)));
     ExportedEntry {
         entry: seq,
@@ -215,7 +221,7 @@ pub(super) fn exported(seq: i64, entry: &Entry<'_>) -> ExportedEntry {
         key: entry.key.map(str::to_owned),
         labels: labels_of(entry.labels),
         answers,
-        usage: Usage { input, output, cache_read, cache_creation, reasoning },
-        cost: NanoUsd::from_nanos(cost),
+        usage,
+        cost,
     }
 }

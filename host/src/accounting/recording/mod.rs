@@ -14,9 +14,10 @@ use std::sync::atomic::AtomicU64;
 
 use thiserror::Error;
 
+use crate::behind::Behind;
 use crate::types::RequestRecord;
 
-use super::behind::Behind;
+use super::GATHERING;
 use super::sink::RecordSink;
 use folder::Folder;
 use writer::{Note, Writer};
@@ -52,7 +53,7 @@ impl Recorder {
         let lost = Arc::new(AtomicU64::new(0));
         let place = Folder::open(folder, most_bytes).map_err(fault)?;
         let writer = Writer::begin(place, Arc::clone(&lost)).map_err(fault)?;
-        let writer = Behind::start("recording", WAITING, writer, lost).map_err(fault)?;
+        let writer = Behind::start("recording", WAITING, GATHERING, writer, lost).map_err(fault)?;
         Ok(Self { folder: folder.to_owned(), writer })
     }
 

@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::accounting::behind::Scribe;
+use crate::behind::Scribe;
 use crate::types::RequestRecord;
 
 use super::folder::Folder;

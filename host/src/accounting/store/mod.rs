@@ -15,10 +15,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use crate::behind::Behind;
 use crate::types::RequestRecord;
 
+use super::GATHERING;
 use super::archive::{Archive, Changes, NotebookName};
-use super::behind::Behind;
 use super::ledger::LedgerPlace;
 use super::sink::RecordSink;
 use writer::{Note, Writer};
@@ -54,7 +55,7 @@ impl Store {
     pub fn open(path: &Path, keep: Keep) -> Result<Self, StoreError> {
         let lost = Arc::new(AtomicU64::new(0));
         let writer = Writer::open(path, keep, Arc::clone(&lost))?;
-        let writer = Behind::start("store", WAITING, writer, lost);
+        let writer = Behind::start("store", WAITING, GATHERING, writer, lost);
         let writer = writer.map_err(|source| StoreError::Folder { path: path.to_owned(), source })?;
         Ok(Self { path: path.to_owned(), ledger: LedgerPlace::Beside(path.to_owned()), writer })
     }

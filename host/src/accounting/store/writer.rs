@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use rusqlite::Connection;
 
 use crate::accounting::Changes;
-use crate::accounting::behind::Scribe;
 use crate::accounting::database::make_folder;
+use crate::behind::Scribe;
 use crate::types::RequestRecord;
 
 use super::Keep;

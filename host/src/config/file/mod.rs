@@ -32,7 +32,7 @@ pub(super) use {
     budget::read as read_budget,
     health::read as read_health,
     limits::read as read_limits,
-    model::read_price,
+    model::{read_abilities, read_price},
     provider::timeouts as read_timeouts,
     route::{options as read_options, read as read_route},
 };

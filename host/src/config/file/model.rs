@@ -73,10 +73,7 @@ fn read_details(mut section: Section<'_, '_>) -> Option<ModelConfig> {
     }
     let mut model = ModelConfig::new(id.as_deref().unwrap_or_default());
     read_price(&mut section, "price", &mut model.price);
-    section.set_some("context_window", &mut model.context_window, value::whole(units::TOKENS));
-    section.set("tools", &mut model.tools, value::switch);
-    section.set("json", &mut model.json, value::switch);
-    section.set("vision", &mut model.vision, value::switch);
+    read_abilities(&mut section, &mut model);
     section.set_some("media_tokens", &mut model.media_tokens, value::whole(units::TOKENS));
     section.set_some("temperature", &mut model.defaults.temperature, value::number(units::TEMPERATURE));
     section.set_some("max_tokens", &mut model.defaults.max_tokens, value::whole(units::TOKENS));
@@ -84,6 +81,14 @@ fn read_details(mut section: Section<'_, '_>) -> Option<ModelConfig> {
     limits::read_of_model(&mut section, &mut model.limits);
     section.finish();
     id.map(|_| model)
+}
+
+/// Reads what a model takes.
+pub(in crate::config) fn read_abilities(section: &mut Section<'_, '_>, model: &mut ModelConfig) {
+    section.set_some("context_window", &mut model.context_window, value::whole(units::TOKENS));
+    section.set("tools", &mut model.tools, value::switch);
+    section.set("json", &mut model.json, value::switch);
+    section.set("vision", &mut model.vision, value::switch);
 }
 
 pub(super) fn id(value: &DeValue<'_>) -> Read<String> {

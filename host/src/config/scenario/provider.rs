@@ -5,7 +5,7 @@ use std::time::Duration;
 use toml::de::DeValue;
 use url::Url;
 
-use crate::config::file::{read_limits, read_price, read_timeouts};
+use crate::config::file::{read_abilities, read_limits, read_price, read_timeouts};
 use crate::config::problem::Fault;
 use crate::config::section::Section;
 use crate::config::settings::{Limits, ModelConfig, ProviderConfig};
@@ -106,10 +106,7 @@ fn configured(section: &mut Section<'_, '_>, name: &str, simulated: &SimulatedPr
         crate::config::file::check_model_id(&id).map(|()| id)
     });
     let mut model = ModelConfig::new(model.as_deref().unwrap_or(name));
-    section.set_some("context_window", &mut model.context_window, value::whole(units::TOKENS));
-    section.set("tools", &mut model.tools, value::switch);
-    section.set("json", &mut model.json, value::switch);
-    section.set("vision", &mut model.vision, value::switch);
+    read_abilities(section, &mut model);
     provider.models.push(model);
     section.set("priority", &mut provider.priority, value::whole(units::PRIORITY));
     section.set("local", &mut provider.local, value::switch);

@@ -1,5 +1,7 @@
 //! What a strategy may have beyond its question, and who was granted it.
 
+use std::fmt;
+
 use serde::{Serialize, Serializer};
 
 use super::route::StrategyRef;
@@ -79,6 +81,12 @@ impl Powers {
 }
 
 /// As the configuration lists them: `["observe", "state"]`.
+impl fmt::Display for Powers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.iter().map(Power::name)).finish()
+    }
+}
+
 impl Serialize for Powers {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.iter().map(Power::name))

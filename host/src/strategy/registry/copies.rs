@@ -1,9 +1,8 @@
 //! Copies of what came from registries, each under its digest, and which digest a tag last led to.
 
-use std::fs::{self, DirBuilder, File};
-use std::io::{self, Read as _, Write as _};
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
@@ -11,6 +10,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::config::OciReference;
 
 use super::super::cache::digest;
+use super::super::folder::{self, Lasting};
 
 /// Copies that are kept, of manifests and components together, and of tags; those that were used longest ago go first.
 const ENTRIES: usize = 128;
@@ -85,49 +85,19 @@ fn read(path: &Path, most: usize) -> io::Result<Vec<u8>> {
     if bytes.len() > most { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(bytes) }
 }
 
-/// Writes beside the file and renames: a reader sees a whole one or none.
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or_else(|| Path::new(""));
-    make_private(folder)?;
-    let draft = folder.join(format!(".{:016x}", fastrand::u64(..)));
-    let written = File::create_new(&draft).and_then(|mut file| {
-        file.write_all(bytes)?;
-        // What is used when the registry is away has to outlive a power cut.
-        file.sync_all()?;
-        fs::rename(&draft, path)
-    });
-    if written.is_err() {
-        drop(fs::remove_file(&draft));
-    }
-    written.and_then(|()| drop_oldest(folder))
-}
-
-fn drop_oldest(folder: &Path) -> io::Result<()> {
-    let mut entries = Vec::new();
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let age = entry.metadata().and_then(|metadata| metadata.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
-        entries.push((age, entry.path()));
-    }
-    entries.sort_unstable();
-    let surplus = entries.len().saturating_sub(ENTRIES);
-    entries.iter().take(surplus).try_for_each(|(_, path)| fs::remove_file(path))
-}
-
-#[cfg(unix)]
-fn make_private(folder: &Path) -> io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-
-    DirBuilder::new().recursive(true).mode(0o700).create(folder)
-}
-
-#[cfg(not(unix))]
-fn make_private(folder: &Path) -> io::Result<()> {
-    DirBuilder::new().recursive(true).create(folder)
+    folder::make_private(folder)?;
+    // What is used when the registry is away has to outlive a power cut.
+    folder::write(path, &[bytes], Lasting::Yes)?;
+    folder::drop_oldest(folder, ENTRIES)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::time::SystemTime;
+
     use tempfile::TempDir;
 
     use super::*;

@@ -15,7 +15,7 @@ use super::schema::{self, Found};
 use super::session::{Purpose, Session, get};
 use crate::accounting::ledger::entry::{COLUMNS, Entry, Place, labels_of, money};
 use crate::accounting::ledger::error::{Fault, LedgerError};
-use crate::accounting::ledger::reader::{CostSum, CostsBy, ExportedEntry, exported, named};
+use crate::accounting::ledger::reader::{CostSum, CostsBy, ExportedEntry, counted, exported, named};
 use crate::accounting::{CostLine, date_of, day_of};
 use crate::config::LedgerAddress;
 use crate::types::{NanoUsd, Usage};
@@ -207,15 +207,11 @@ fn add(to: &mut CostSum, sum: &CostSum) {
 }
 
 fn counts(row: &Row, from: usize) -> Result<(u64, Usage, NanoUsd), PostgresFault> {
-    let count = |place: usize| get::<i64>(row, from + place).map(|count| u64::try_from(count).unwrap_or(0));
-    let usage = Usage {
-        input: count(1)?,
-        output: count(2)?,
-        cache_read: count(3)?,
-        cache_creation: count(4)?,
-        reasoning: count(5)?,
-    };
-    Ok((count(0)?, usage, NanoUsd::from_nanos(count(6)?)))
+    let mut counts = [0; 7];
+    for (place, count) in counts.iter_mut().enumerate() {
+        *count = get(row, from + place)?;
+    }
+    Ok(counted(counts))
 }
 
 #[cfg(test)]

@@ -96,13 +96,9 @@ fn sign(component: &mut Vec<u8>, authors: &[String]) {
 
 /// What an operator has to be told of a component that wants more than its question.
 fn grant(powers: Powers, output: &Path) -> Option<String> {
-    let names: Vec<_> = powers.iter().map(|power| format!("{:?}", power.name())).collect();
     let file = output.file_name()?.to_string_lossy();
-    (!names.is_empty()).then(|| {
-        format!(
-            "it wants powers: where it is to be used, backstop.toml must say `{file:?} = [{}]` under `[sandbox.grants]`",
-            names.join(", ")
-        )
+    (powers != Powers::NONE).then(|| {
+        format!("it wants powers: where it is to be used, backstop.toml must say `{file:?} = {powers}` under `[sandbox.grants]`")
     })
 }
 

@@ -1,11 +1,12 @@
-//! Lines written by a thread of their own, several at once: whoever writes one waits for no reader, and wakes nobody.
+//! The lines of a service's log, written by a thread of their own, several at once.
 //!
 //! The usual appenders wake their thread for each line, which costs a request more than its line does.
 
 use std::io::{self, Write};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::thread::{self, JoinHandle};
+use std::sync::Arc;
 use std::time::Duration;
+
+use backstop::behind::{Behind, Scribe};
 
 /// Lines that may wait.
 const WAITING: usize = 16_384;
@@ -13,47 +14,41 @@ const WAITING: usize = 16_384;
 /// How long lines gather.
 const GATHERING: Duration = Duration::from_millis(20);
 
-/// The thread. To drop it writes what is still to be written.
-pub(super) struct Behind {
-    lines: SyncSender<Option<Vec<u8>>>,
-    thread: Option<JoinHandle<()>>,
-}
+/// The log. To drop it writes what is still to be written.
+pub(super) struct LogLines(Arc<Behind<Vec<u8>>>);
 
 /// Takes a line at a time.
 #[derive(Clone)]
-pub(super) struct LineWriter(SyncSender<Option<Vec<u8>>>);
+pub(super) struct LineWriter(Arc<Behind<Vec<u8>>>);
 
-impl Behind {
+/// Where lines end up.
+struct Output<W>(W);
+
+impl LogLines {
     /// Begins to write.
     ///
     /// # Errors
     /// When the system has no thread.
     pub(super) fn start(output: impl Write + Send + 'static) -> io::Result<Self> {
-        let (lines, written) = sync_channel(WAITING);
-        let thread = thread::Builder::new().name("log".to_owned()).spawn(move || write(output, &written))?;
-        Ok(Self { lines, thread: Some(thread) })
+        Behind::start("log", WAITING, GATHERING, Output(output), Arc::default()).map(|lines| Self(Arc::new(lines)))
     }
 
     /// Where lines are put.
-    pub(super) fn lines(&self) -> LineWriter {
-        LineWriter(self.lines.clone())
+    pub(super) fn writer(&self) -> LineWriter {
+        LineWriter(Arc::clone(&self.0))
     }
 }
 
-impl Drop for Behind {
+impl Drop for LogLines {
     fn drop(&mut self) {
-        // It waits for room, and the thread makes some.
-        let _ = self.lines.send(None);
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
-        }
+        self.0.close();
     }
 }
 
 impl Write for LineWriter {
     /// Never waits: a line for which there is no room is lost.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let _ = self.0.try_send(Some(line.to_owned()));
+        self.0.tell(line.to_owned(), || {});
         Ok(line.len())
     }
 
@@ -62,25 +57,13 @@ impl Write for LineWriter {
     }
 }
 
-/// Writes until it is told to end. Where nothing can be written any more, lines are taken all the same.
-fn write(mut output: impl Write, lines: &Receiver<Option<Vec<u8>>>) {
-    let mut gathered = Vec::new();
-    while let Ok(first) = lines.recv() {
-        let mut is_over = first.is_none();
-        gathered.extend(first.into_iter().flatten());
-        if !is_over {
-            thread::sleep(GATHERING);
-        }
-        for line in lines.try_iter() {
-            is_over |= line.is_none();
-            gathered.extend(line.into_iter().flatten());
-        }
-        let _ = output.write_all(&gathered).and_then(|()| output.flush());
-        gathered.clear();
-        if is_over {
-            return;
-        }
+impl<W: Write + Send + 'static> Scribe<Vec<u8>> for Output<W> {
+    /// Where nothing can be written any more, lines are taken all the same.
+    fn write(&mut self, told: Vec<Vec<u8>>) {
+        let _ = self.0.write_all(&told.concat()).and_then(|()| self.0.flush());
     }
+
+    fn end(self) {}
 }
 
 #[cfg(test)]
@@ -109,12 +92,12 @@ mod tests {
     #[test]
     fn writes_every_line_in_order_and_several_at_once() {
         let paper = Paper::default();
-        let behind = Behind::start(paper.clone()).unwrap();
-        let mut lines = behind.lines();
+        let log = LogLines::start(paper.clone()).unwrap();
+        let mut lines = log.writer();
 
         let all: Vec<String> = (0..1_000).map(|number| format!("line {number}\n")).collect();
         all.iter().for_each(|line| lines.write_all(line.as_bytes()).unwrap());
-        drop(behind);
+        drop(log);
 
         let (text, pieces) = paper.0.lock().unwrap().clone();
         assert_eq!(String::from_utf8(text).unwrap(), all.concat());
@@ -133,10 +116,10 @@ mod tests {
                 Ok(())
             }
         }
-        let behind = Behind::start(Torn).unwrap();
+        let log = LogLines::start(Torn).unwrap();
 
-        behind.lines().write_all(b"lost\n").unwrap();
+        log.writer().write_all(b"lost\n").unwrap();
 
-        drop(behind);
+        drop(log);
     }
 }

@@ -1,4 +1,6 @@
-//! Writing behind: what happens is told to a thread, which gathers what comes within a moment and writes it together.
+//! Writing behind: what happens is told to a thread, which gathers what comes within a moment and does its work on all of it together.
+//!
+//! To wake a thread costs whoever tells it more than what is told: so nobody is woken for a single thing.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,16 +9,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
-use crate::background::give_way;
-
-/// How long what was told waits for more to be written with.
-const GATHERED: Duration = Duration::from_millis(50);
+/// Steps of niceness: on a machine that is busy the thread runs in smaller portions, so that no request is held up by the milliseconds
+/// that it takes to write many others down.
+#[cfg(all(target_os = "linux", feature = "store"))]
+const NICENESS: i32 = 10;
 
 /// What is written in one go at most.
 const LARGEST: usize = 8_192;
 
 /// Whoever writes, on a thread of its own.
-pub(super) trait Scribe<T>: Send + 'static {
+pub trait Scribe<T>: Send + 'static {
     /// Writes what was told within a moment, in its order; nothing may have been, where somebody waits for what came before.
     fn write(&mut self, told: Vec<T>);
 
@@ -25,7 +27,7 @@ pub(super) trait Scribe<T>: Send + 'static {
 }
 
 /// A thread that writes what it is told. Whoever tells it never waits for the disk.
-pub(super) struct Behind<T> {
+pub struct Behind<T> {
     notes: SyncSender<Note<T>>,
     /// Has it write now what it would gather for a moment longer.
     hurry: SyncSender<()>,
@@ -48,19 +50,26 @@ enum Onward {
 }
 
 impl<T: Send + 'static> Behind<T> {
-    /// Starts a thread of this name, for which so much may wait. What cannot wait is counted with what the scribe has `lost`.
+    /// Starts a thread of this name, for which so much may wait, and which lets things gather for so long. What cannot wait is counted with
+    /// what the scribe has `lost`.
     ///
     /// # Errors
     /// When the system has no thread.
-    pub(super) fn start(name: &str, waiting: usize, scribe: impl Scribe<T>, lost: Arc<AtomicU64>) -> io::Result<Self> {
+    pub fn start(
+        name: &str,
+        waiting: usize,
+        gathering: Duration,
+        scribe: impl Scribe<T>,
+        lost: Arc<AtomicU64>,
+    ) -> io::Result<Self> {
         let (notes, told) = sync_channel(waiting);
         let (hurry, hurried) = sync_channel(1);
-        let thread = Builder::new().name(name.to_owned()).spawn(move || run(scribe, &told, &hurried))?;
+        let thread = Builder::new().name(name.to_owned()).spawn(move || run(scribe, gathering, &told, &hurried))?;
         Ok(Self { notes, hurry, thread: Mutex::new(Some(thread)), lost })
     }
 
     /// Tells it something. `overrun` is called where that is the first thing that is lost.
-    pub(super) fn tell(&self, told: T, overrun: impl FnOnce()) {
+    pub fn tell(&self, told: T, overrun: impl FnOnce()) {
         if let Err(TrySendError::Full(_)) = self.notes.try_send(Note::Told(told))
             && self.lost.fetch_add(1, Ordering::Relaxed) == 0
         {
@@ -69,13 +78,12 @@ impl<T: Send + 'static> Behind<T> {
     }
 
     /// Tells it something that is told again where there is no room; whether there was.
-    #[cfg(feature = "store")]
-    pub(super) fn try_tell(&self, told: T) -> bool {
+    pub fn try_tell(&self, told: T) -> bool {
         self.notes.try_send(Note::Told(told)).is_ok()
     }
 
     /// Waits until everything told so far is written. Not for a thread that serves requests.
-    pub(super) fn flush(&self) {
+    pub fn flush(&self) {
         let (done, is_done) = sync_channel(1);
         if self.notes.send(Note::Flush(done)).is_ok() {
             let _ = self.hurry.try_send(());
@@ -84,7 +92,7 @@ impl<T: Send + 'static> Behind<T> {
     }
 
     /// Has everything written that was told so far, and ends the thread: what is told later is lost.
-    pub(super) fn close(&self) {
+    pub fn close(&self) {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(thread) = thread else { return };
         let _ = self.notes.send(Note::Stop);
@@ -93,16 +101,16 @@ impl<T: Send + 'static> Behind<T> {
     }
 
     /// What could not be written.
-    pub(super) fn lost(&self) -> u64 {
+    pub fn lost(&self) -> u64 {
         self.lost.load(Ordering::Relaxed)
     }
 }
 
-fn run<T>(mut scribe: impl Scribe<T>, notes: &Receiver<Note<T>>, hurry: &Receiver<()>) {
+fn run<T>(mut scribe: impl Scribe<T>, gathering: Duration, notes: &Receiver<Note<T>>, hurry: &Receiver<()>) {
     give_way();
     while let Ok(first) = notes.recv() {
         // Whoever waits says so; everybody else does not.
-        let _ = hurry.recv_timeout(GATHERED);
+        let _ = hurry.recv_timeout(gathering);
         if gather(&mut scribe, first, notes) == Onward::End {
             break;
         }
@@ -128,4 +136,11 @@ fn gather<T>(scribe: &mut impl Scribe<T>, first: Note<T>, notes: &Receiver<Note<
         let _ = done.try_send(());
     }
     onward
+}
+
+/// Has the calling thread give way to others. Where the system does not let it, or has no niceness of single threads, everything is as
+/// before.
+fn give_way() {
+    #[cfg(all(target_os = "linux", feature = "store"))]
+    let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), NICENESS);
 }
