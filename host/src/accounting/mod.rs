@@ -58,15 +58,15 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// Empty books; whoever is to be told of requests and alerts is told from now on.
+    /// Empty books, which keep the records of that many requests; whoever is to be told of requests and alerts is told from now on.
     #[must_use]
-    pub fn new(sinks: Vec<Arc<dyn RecordSink>>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(sinks: Vec<Arc<dyn RecordSink>>, clock: Arc<dyn Clock>, kept_records: usize) -> Self {
         let wire = Arc::new(Wire::default());
         Self {
             stats: Mutex::default(),
             costs: Mutex::default(),
             timeline: Mutex::default(),
-            records: Mutex::default(),
+            records: Mutex::new(Records::none(kept_records)),
             alarm: Arc::new(Alarm::new(sinks.clone(), Arc::clone(&wire), clock)),
             sinks,
             wire,
@@ -134,7 +134,7 @@ impl Accounts {
         lock(&self.costs).reset(provider);
     }
 
-    /// The story of a request, while it is kept (the latest 1,000 are).
+    /// The story of a request, while it is kept.
     #[must_use]
     pub fn record(&self, id: RequestId) -> Option<Arc<RequestRecord>> {
         lock(&self.records).find(id)

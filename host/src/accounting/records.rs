@@ -5,21 +5,24 @@ use std::sync::Arc;
 
 use crate::types::{RequestId, RequestRecord};
 
-/// How many records are kept.
-const KEPT: usize = 1_000;
-
 /// The latest records, oldest first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Records {
     kept: VecDeque<Arc<RequestRecord>>,
+    most: usize,
 }
 
 impl Records {
+    /// None yet, and never more than that.
+    pub(super) fn none(most: usize) -> Self {
+        Self { kept: VecDeque::new(), most }
+    }
+
     pub(super) fn keep(&mut self, record: Arc<RequestRecord>) {
-        if self.kept.len() == KEPT {
+        self.kept.push_back(record);
+        if self.kept.len() > self.most {
             self.kept.pop_front();
         }
-        self.kept.push_back(record);
     }
 
     pub(super) fn find(&self, id: RequestId) -> Option<Arc<RequestRecord>> {

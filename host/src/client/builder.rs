@@ -24,6 +24,9 @@ use super::build_error::BuildError;
 use super::live::{Live, Stand};
 use super::watch::{Watch, Watched};
 
+/// How many records of the latest requests are kept in memory.
+const KEPT_RECORDS: usize = 1_000;
+
 /// Makes a [`Backstop`].
 #[derive(Default)]
 pub struct Builder {
@@ -35,6 +38,7 @@ pub struct Builder {
     clock: Option<Arc<dyn Clock>>,
     seed: Option<u64>,
     sinks: Vec<Arc<dyn RecordSink>>,
+    kept_records: Option<usize>,
     treasury: Option<Arc<dyn Treasury>>,
     fleet: Option<Arc<dyn Fleet>>,
     replies: Replies,
@@ -145,6 +149,13 @@ impl Builder {
         self
     }
 
+    /// How many records of the latest requests are kept in memory, to be asked for: 1,000 where nothing is said.
+    #[must_use]
+    pub fn kept_records(mut self, count: usize) -> Self {
+        self.kept_records = Some(count);
+        self
+    }
+
     /// Has budgets lent by a ledger, and every cost entered there: they outlive the process, and hold for all processes that share
     /// it. Without one they are in memory and gone with it. Whoever opens a ledger closes it when all is done.
     #[must_use]
@@ -202,7 +213,11 @@ impl Builder {
         let lasting = Lasting {
             transport: self.transport.unwrap_or_else(|| Arc::new(HttpTransport::new())),
             random: Arc::new(self.seed.map_or_else(Random::from_system, Random::seeded)),
-            accounts: Arc::new(Accounts::new(self.sinks, Arc::clone(&clock))),
+            accounts: Arc::new(Accounts::new(
+                self.sinks,
+                Arc::clone(&clock),
+                self.kept_records.unwrap_or(KEPT_RECORDS),
+            )),
             sequence: Arc::default(),
             fleet: self.fleet,
             replies: self.replies,

@@ -275,7 +275,7 @@ impl Backstop {
     }
 
     /// The whole story of a request: who might have been asked, what the strategy said and why, what was tried, how long it
-    /// took and what it cost. The latest 1,000 are kept.
+    /// took and what it cost. The latest 1,000 are kept, or as many as [`Builder::kept_records`] says.
     #[must_use]
     pub fn explain(&self, id: RequestId) -> Option<Arc<RequestRecord>> {
         self.router().accounts.record(id)

@@ -78,7 +78,8 @@ fn seller(name: &str, base_url: &Url) -> Option<ProviderInfo<'static>> {
 }
 
 fn has_public_name(url: &Url) -> bool {
-    url.domain().is_some_and(|domain| domain.contains('.'))
+    // RFC 2606: what ends in `.invalid` is nobody's.
+    url.domain().is_some_and(|domain| domain.contains('.') && !domain.ends_with(".invalid"))
 }
 
 /// A model of a seller at a time. The catalogue keeps its rates to itself, so they are worked out from what it charges.

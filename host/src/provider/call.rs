@@ -83,9 +83,13 @@ impl<'a> Call<'a> {
 
     /// The output tokens that the fields allow each answer; `None` where they do not bound them.
     pub(super) fn output_limit(&self) -> Option<u32> {
-        let fields = self.fields();
-        let limits = fields.iter().filter(|(name, _)| OUTPUT_LIMITS.contains(&&**name));
-        limits.filter_map(|(_, value)| output_limit(value)).max()
+        let said = OUTPUT_LIMITS.iter().filter_map(|name| output_limit(self.request.fields().get(*name)?)).max();
+        // No layer has a say where the caller has had his.
+        said.or_else(|| {
+            let fields = self.fields();
+            let limits = fields.iter().filter(|(name, _)| OUTPUT_LIMITS.contains(&&**name));
+            limits.filter_map(|(_, value)| output_limit(value)).max()
+        })
     }
 
     /// How the reply is to be read, as far as the caller decides it.

@@ -8,7 +8,9 @@ use http::HeaderMap;
 #[must_use]
 #[expect(clippy::cast_possible_truncation, reason = "a share needs no more than single precision")]
 pub fn quota_left(headers: &HeaderMap) -> Option<f32> {
-    let pairs = headers.iter().filter(|(name, _)| !name.as_str().contains("second")).filter_map(|(name, value)| {
+    // Most headers have nothing to do with it, and one search of a name shows that.
+    let may_tell = |name: &str| name.contains("limit") && !name.contains("second");
+    let pairs = headers.iter().filter(|(name, _)| may_tell(name.as_str())).filter_map(|(name, value)| {
         let limit = counterpart(name.as_str(), "remaining", "limit")?;
         let remaining = number(value.to_str().ok()?)?;
         Some(share_left(remaining, number(headers.get(limit)?.to_str().ok()?).filter(|limit| *limit >= 1.0)?))

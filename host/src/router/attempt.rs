@@ -155,34 +155,48 @@ impl Journey {
 
 impl Router {
     /// Makes an attempt, and settles it where it fails.
-    async fn fly<S: Shape>(self: Arc<Self>, departing: Departing) -> Ended<S::Received> {
+    fn fly<S: Shape>(self: Arc<Self>, departing: Departing) -> impl Future<Output = Ended<S::Received>> + Send {
+        // Taken apart out here: an `async fn` has room for its arguments and for what it makes of them.
         let Departing { call, mut flight, line, plan, target, id, sent, deadline, limits } = departing;
-        let exchanged = match call {
-            Ok(call) => self.exchange::<S>(call, line, &limits).await,
-            Err(failure) => Err(Undone { failure, was_sent: false, quota_left: None }),
-        };
-        let now = self.clock.now();
-        let outcome = match exchanged {
-            Ok((received, quota_left)) => {
-                let began = S::began(&received, now);
-                flight.first_token(began);
-                flight.quota_told(quota_left, now);
-                let first_token = S::STREAMING.then_some(began);
-                Ok(Served { received, flight, quota_left, plan, target, id, sent, limits, first_token, report: None })
-            }
-            Err(Undone { failure, was_sent, quota_left }) => {
-                flight.quota_told(quota_left, now);
-                // A request that has run out of its own time says nothing about the provider.
-                let is_out_of_time = was_sent && now >= deadline;
-                let settled = match was_sent {
-                    true if is_out_of_time => flight.abandoned(),
-                    true => flight.failed(&failure, now, self.clock.wall()),
-                    false => flight.unsent(&failure, now, self.clock.wall()),
-                };
-                Err(Failed { failure, took: now.since(sent), cost: settled.cost, is_out_of_time, report: None })
-            }
-        };
-        Ended { plan, sent, outcome }
+        async move {
+            let exchanged = match call {
+                Ok(call) => self.exchange::<S>(call, line, &limits).await,
+                Err(failure) => Err(Undone { failure, was_sent: false, quota_left: None }),
+            };
+            let now = self.clock.now();
+            let outcome = match exchanged {
+                Ok((received, quota_left)) => {
+                    let began = S::began(&received, now);
+                    flight.first_token(began);
+                    flight.quota_told(quota_left, now);
+                    let first_token = S::STREAMING.then_some(began);
+                    Ok(Served {
+                        received,
+                        flight,
+                        quota_left,
+                        plan,
+                        target,
+                        id,
+                        sent,
+                        limits,
+                        first_token,
+                        report: None,
+                    })
+                }
+                Err(Undone { failure, was_sent, quota_left }) => {
+                    flight.quota_told(quota_left, now);
+                    // A request that has run out of its own time says nothing about the provider.
+                    let is_out_of_time = was_sent && now >= deadline;
+                    let settled = match was_sent {
+                        true if is_out_of_time => flight.abandoned(),
+                        true => flight.failed(&failure, now, self.clock.wall()),
+                        false => flight.unsent(&failure, now, self.clock.wall()),
+                    };
+                    Err(Failed { failure, took: now.since(sent), cost: settled.cost, is_out_of_time, report: None })
+                }
+            };
+            Ended { plan, sent, outcome }
+        }
     }
 
     async fn exchange<S: Shape>(

@@ -169,7 +169,7 @@ impl Router {
         self.purpose(request)?;
         let asked = Asked::Chat(Arc::new(request.clone()));
         let record = self.record(&asked, request.stream, &choice);
-        let books = Arc::new(Accounts::new(Vec::new(), Arc::clone(&self.clock)));
+        let books = Arc::new(Accounts::new(Vec::new(), Arc::clone(&self.clock), 0));
         let story = Story::begin(record, None, books, Arc::clone(&self.clock));
         // The number that the next request will have, so that strategies that take turns say whose turn it is.
         let sequence = self.sequence.load(Ordering::Relaxed);

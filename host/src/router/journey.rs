@@ -95,7 +95,7 @@ impl Journey {
         let roster = route.roster.iter().map(|seat| &seat.roster).zip(shortfalls);
         let eligibility = Eligibility::new(roster, &needs, choice.named);
         let began = router.clock.now();
-        let labels: Arc<[(String, String)]> = asked.labels().into();
+        let labels = story.labels();
         let payer = router.guard.payer(story.id(), &route.name, asked.key(), &labels);
         Self {
             deadline: began + asked.deadline().unwrap_or(route.deadline),

@@ -1,11 +1,9 @@
 //! The attempts of one request that are under way: one as a rule, two while a hedge runs.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
-
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
+use std::task::{Context, Poll};
 
 use crate::clock::{Clock, Moment};
 use crate::types::{AttemptPlan, NanoUsd, TargetName};
@@ -16,7 +14,8 @@ use super::served::Served;
 
 /// The attempts under way. Dropped, they are cancelled, and settled as abandoned.
 pub(super) struct Legs<R> {
-    flying: FuturesUnordered<Flight<R>>,
+    // Looked at one by one: there are two at most, and a set that knows who was woken costs each request six allocations.
+    flying: Vec<Flight<R>>,
     legs: Vec<Leg>,
     hedge_at: Option<Moment>,
 }
@@ -60,7 +59,7 @@ pub(super) enum Next<R> {
 impl<R> Legs<R> {
     /// None under way.
     pub(super) fn none() -> Self {
-        Self { flying: FuturesUnordered::new(), legs: Vec::new(), hedge_at: None }
+        Self { flying: Vec::new(), legs: Vec::new(), hedge_at: None }
     }
 
     /// Whether none is under way.
@@ -94,6 +93,9 @@ impl<R> Legs<R> {
 
     /// Waits for an end, or for the time of a second attempt.
     pub(super) async fn next(&mut self, clock: &dyn Clock) -> Next<R> {
+        if self.flying.is_empty() {
+            return Next::Nothing;
+        }
         let hedge_at = self.hedge_at;
         let hedge = async {
             match hedge_at {
@@ -103,10 +105,7 @@ impl<R> Legs<R> {
         };
         tokio::select! {
             biased;
-            ended = self.flying.next() => match ended {
-                Some(ended) => self.land(ended),
-                None => Next::Nothing,
-            },
+            ended = poll_fn(|context| first_to_end(&mut self.flying, context)) => self.land(ended),
             () = hedge => {
                 self.hedge_at = None;
                 Next::HedgeDue
@@ -131,5 +130,20 @@ impl<R> Legs<R> {
     /// Gives them up.
     pub(super) fn give_up(self) -> Vec<Leg> {
         self.legs
+    }
+}
+
+/// Whichever ends first; of several at once, the one that set out first.
+fn first_to_end<R>(flying: &mut Vec<Flight<R>>, context: &mut Context<'_>) -> Poll<Ended<R>> {
+    let ended = flying.iter_mut().enumerate().find_map(|(place, flight)| match flight.as_mut().poll(context) {
+        Poll::Ready(ended) => Some((place, ended)),
+        Poll::Pending => None,
+    });
+    match ended {
+        Some((place, ended)) => {
+            drop(flying.remove(place));
+            Poll::Ready(ended)
+        }
+        None => Poll::Pending,
     }
 }

@@ -1,7 +1,11 @@
 //! The time limits of one attempt, as moments.
 
 use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
+
+use pin_project_lite::pin_project;
 
 use crate::clock::{Clock, Moment};
 use crate::config::HoldBack;
@@ -43,15 +47,38 @@ impl Limit {
     ///
     /// # Errors
     /// A timeout that names the limit.
-    pub(super) async fn bound<T>(self, clock: &dyn Clock, work: impl Future<Output = T> + Send) -> Result<T, Failure> {
-        tokio::select! {
-            biased;
-            done = work => Ok(done),
-            () = clock.sleep_until(self.at) => Err(self.passed()),
-        }
+    pub(super) fn bound<W: Future>(self, clock: &dyn Clock, work: W) -> Bounded<'_, W> {
+        Bounded { work, limit: self, clock, alarm: None }
     }
 
     fn passed(self) -> Failure {
         Failure::new(FailureKind::Timeout, format!("no {} within {:?}", self.name, self.length))
+    }
+}
+
+pin_project! {
+    /// Work that is waited for, to a limit at most.
+    pub(super) struct Bounded<'c, W> {
+        #[pin]
+        work: W,
+        limit: Limit,
+        clock: &'c dyn Clock,
+        // Set once the work lets somebody wait: what is there already needs no alarm.
+        alarm: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    }
+}
+
+impl<W: Future> Future for Bounded<'_, W> {
+    type Output = Result<W::Output, Failure>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        if let Poll::Ready(done) = this.work.poll(context) {
+            return Poll::Ready(Ok(done));
+        }
+        let (clock, at) = (*this.clock, this.limit.at);
+        let alarm = this.alarm.get_or_insert_with(|| clock.sleep_until(at));
+        ready!(alarm.as_mut().poll(context));
+        Poll::Ready(Err(this.limit.passed()))
     }
 }

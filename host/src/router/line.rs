@@ -25,11 +25,14 @@ impl Journey {
     ) -> Result<Leave, Refused> {
         let patience = self.patience(plan);
         if let (Some(Standing::Limited(_)), Some(patience)) = (shown, patience) {
-            return self.line_up(plan, patience, legs).await;
+            return Box::pin(self.line_up(plan, patience, legs)).await;
         }
         self.wait(plan).await;
         match (self.admit(plan, legs, None), patience) {
-            (Err(Refused::Guard(Denied::Limited(_))), Some(patience)) => self.line_up(plan, patience, legs).await,
+            // Boxed: few requests wait in line, and all would have to have room for it.
+            (Err(Refused::Guard(Denied::Limited(_))), Some(patience)) => {
+                Box::pin(self.line_up(plan, patience, legs)).await
+            }
             (admitted, _) => admitted,
         }
     }

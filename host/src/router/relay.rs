@@ -27,24 +27,30 @@ pub(super) struct Streamed;
 
 impl Shape for Streamed {
     const STREAMING: bool = true;
-    type Received = Relay;
+    // Boxed: it is handed on from the attempt to the caller, and is large.
+    type Received = Box<Relay>;
 
-    async fn receive(clock: &dyn Clock, limits: &Limits, line: Line, mut body: ByteStream) -> Result<Relay, Failure> {
+    async fn receive(
+        clock: &dyn Clock,
+        limits: &Limits,
+        line: Line,
+        mut body: ByteStream,
+    ) -> Result<Box<Relay>, Failure> {
         if is_whole(&line) {
             let whole = read_whole(clock, limits.first_token, body, LARGEST_REPLY).await?;
             if !begins_like_events(&whole) {
                 let completion = decode(line.protocol, &line.head(clock), &whole, &line.reading)?;
-                return Relay::of_whole(line, completion);
+                return Relay::of_whole(line, completion).map(Box::new);
             }
             body = Box::pin(futures_util::stream::iter([Ok(whole)]));
         }
-        let mut relay = Relay::new(line, body);
+        let mut relay = Box::new(Relay::new(line, body));
         relay.read_to_first_token(clock, limits).await?;
         relay.hold_back(clock, limits).await?;
         Ok(relay)
     }
 
-    fn began(received: &Relay, now: Moment) -> Moment {
+    fn began(received: &Box<Relay>, now: Moment) -> Moment {
         received.began.unwrap_or(now)
     }
 }

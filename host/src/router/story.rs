@@ -32,6 +32,11 @@ impl Story {
         Self { id: record.id, attempts: 0, record: Some(record), observer, accounts, clock, began }
     }
 
+    /// The request's labels.
+    pub(super) fn labels(&self) -> Arc<[(String, String)]> {
+        self.record.as_ref().map(|record| Arc::clone(&record.labels)).unwrap_or_default()
+    }
+
     /// Takes note of a step.
     pub(super) fn tell(&mut self, event: Event) {
         if let Some(observer) = &self.observer {

@@ -59,14 +59,14 @@ enum Source {
 
 /// A provider's stream, and the journey that led to it.
 struct Flow {
-    served: Served<Relay>,
+    served: Served<Box<Relay>>,
     journey: Journey,
 }
 
 /// What the search for another target came to.
 struct Rescued {
     journey: Journey,
-    served: Result<Served<Relay>, RouteError>,
+    served: Result<Served<Box<Relay>>, RouteError>,
 }
 
 /// What reading on came to.
@@ -79,7 +79,7 @@ enum Read {
 }
 
 impl AnswerStream {
-    pub(super) fn of_provider(journey: Journey, served: Served<Relay>, claim: Option<Claim>) -> Self {
+    pub(super) fn of_provider(journey: Journey, served: Served<Box<Relay>>, claim: Option<Claim>) -> Self {
         let target = Some(Arc::clone(&served.target));
         let stream = Self { keeping: claim.map(Keeping::new), ..Self::new(&journey, target, Source::Ended) };
         Self { source: Source::Provider(Box::new(Flow { served, journey })), ..stream }
@@ -256,7 +256,7 @@ impl AnswerStream {
 
 impl Journey {
     /// Settles a stream that broke after part of it had reached the caller, and learns from it.
-    fn broke_off(&mut self, served: Served<Relay>, failure: &Failure) -> Onward {
+    fn broke_off(&mut self, served: Served<Box<Relay>>, failure: &Failure) -> Onward {
         let (now, wall) = (self.router.clock.now(), self.router.clock.wall());
         let took = now.since(served.sent);
         // An answer that begins differently is not the provider's fault, and neither is a request that ran out of time.

@@ -39,6 +39,7 @@ pub(super) fn run(scenario: &Scenario, contender: &Contender, seed: u64) -> Resu
         .transport(Arc::new(transport(scenario, &clock, &seeds)))
         .seed(host_seed)
         .record_sink(Arc::clone(&tally) as _)
+        .kept_records(0)
         .build();
     let backstop = runtime.block_on(building).map_err(failed)?;
     let questions: Vec<Questions> = scenario.traffic.iter().map(|traffic| Questions::of(traffic, &seeds)).collect();
@@ -59,7 +60,7 @@ pub(super) fn run(scenario: &Scenario, contender: &Contender, seed: u64) -> Resu
         while arrivals.peek().is_some_and(|at| Moment::from_start(at) <= next) {
             let asked = arrivals.next().and_then(|arrival| questions.get(arrival.traffic)).and_then(Questions::next);
             let Some(question) = asked else { continue };
-            tasks.add(question.ask(backstop.clone(), Arc::clone(&callers_clock)));
+            tasks.add(Box::pin(question.ask(backstop.clone(), Arc::clone(&callers_clock))));
         }
     }
     drop(tasks);

@@ -1,7 +1,10 @@
 //! How much a chat puts in: tokens by rule of thumb, tokens at most, and pieces whose tokens no text tells.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
+use memchr::memchr;
+use memchr::memmem::Finder;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -31,6 +34,9 @@ pub(super) struct ChatInput {
     /// Images among them.
     pub(super) images: usize,
 }
+
+/// A sound the model made before, and the only way to write a name so that it is not found.
+static SIGNS_OF_SOUND: LazyLock<[Finder<'static>; 2]> = LazyLock::new(|| ["\"audio\"", "\\u00"].map(Finder::new));
 
 /// As much of a message as is looked at.
 #[derive(Deserialize)]
@@ -72,7 +78,8 @@ impl ChatInput {
         self.tokens += text.len() / 3 + 8;
         self.bound += text.len() + FRAME;
         // Plain text, as nearly always: nothing has to be taken apart to find that out.
-        if !text.contains('[') && !text.contains("\"audio\"") && !text.contains("\\u00") {
+        let may_have = |sign: &Finder<'_>| sign.find(text.as_bytes()).is_some();
+        if memchr(b'[', text.as_bytes()).is_none() && !SIGNS_OF_SOUND.iter().any(may_have) {
             return;
         }
         // What cannot be read may be anything, and a provider may read it all the same.

@@ -1,7 +1,9 @@
 //! Earlier turns as an OpenAI-shaped provider may have them: without what another provider made for itself alone.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
+use aho_corasick::{AhoCorasick, MatchKind};
 use bytes::{BufMut, BytesMut};
 use indexmap::IndexMap;
 use serde_json::value::RawValue;
@@ -13,6 +15,12 @@ use crate::provider::{notes, tool_id};
 /// Fields of an assistant's message, or of its tool calls, that are some provider's own.
 const OWN_FIELDS: [&str; 6] =
     ["reasoning_content", "reasoning", "reasoning_details", "reasoning_origin", "thinking", "extra_content"];
+
+/// What a message has somewhere in its text where any of it must not travel, or may have to be rewritten.
+static SIGNS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
+    let signs = ["reasoning", "\"thinking\"", "extra_content", "tool_call"];
+    AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(signs).ok()
+});
 
 /// What is noted of a changed message.
 const HISTORY_CHANGED: &str =
@@ -39,7 +47,10 @@ pub(super) fn write(json: &mut BytesMut, messages: &[Box<RawValue>], dialect: &D
 /// The message without what must not travel; `None` where it may go as it is.
 fn cleaned(message: &RawValue, dialect: &Dialect, notes: &mut Vec<String>) -> Option<String> {
     let text = message.get();
-    // Nearly every message has none of it: a search of its bytes is all that it costs.
+    // Nearly every message has none of it: one search of its bytes is all that it costs.
+    if SIGNS.as_ref().is_some_and(|signs| !signs.is_match(text)) {
+        return None;
+    }
     let may_hold_state = ["reasoning", "\"thinking\"", "extra_content"].iter().any(|name| text.contains(name));
     let has_unfit_id = text.contains("tool_call") && holds_unfit_id(message, dialect.ids);
     if !may_hold_state && !has_unfit_id {
