@@ -189,6 +189,20 @@ async fn refuses_what_does_not_fit_the_budget_before_anything_is_sent() {
     assert_eq!(first.call_count(), 0);
 }
 
+#[tokio::test]
+async fn keeps_as_many_records_in_memory_as_it_is_told_and_the_latest_of_them() {
+    let first = answering("yes").await;
+    let backstop = Backstop::builder().config(config(&[("first", &first)])).kept_records(2).build().await.unwrap();
+
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(backstop.chat(ChatRequest::ask("hi")).await.unwrap().id);
+    }
+
+    let kept: Vec<bool> = ids.into_iter().map(|id| backstop.explain(id).is_some()).collect();
+    assert_eq!(kept, [false, true, true]);
+}
+
 // B6, B9, F7
 #[tokio::test]
 async fn tells_the_cost_and_the_whole_story_of_an_answer() {

@@ -23,11 +23,18 @@ pub fn quota_left(headers: &HeaderMap) -> Option<f32> {
 pub(super) fn counterpart(name: &str, part: &str, other: &str) -> Option<String> {
     // Together tells of its tokens as `x-tokenlimit-remaining`.
     let is_of_limit = name.contains("ratelimit") || name.contains("tokenlimit");
-    if !is_of_limit || !name.split('-').any(|piece| piece == part) {
+    if !is_of_limit {
         return None;
     }
-    let pieces: Vec<&str> = name.split('-').map(|piece| if piece == part { other } else { piece }).collect();
-    Some(pieces.join("-"))
+    let mut place = 0;
+    for piece in name.split('-') {
+        if piece == part {
+            let (before, rest) = name.split_at(place);
+            return Some([before, other, rest.strip_prefix(part)?].concat());
+        }
+        place += piece.len() + 1;
+    }
+    None
 }
 
 /// The share of a limit that is left; what remains beyond the limit (bursts) counts as all of it.

@@ -82,3 +82,73 @@ impl<W: Future> Future for Bounded<'_, W> {
         Poll::Ready(Err(this.limit.passed()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use futures_util::FutureExt;
+    use jiff::Timestamp;
+
+    use super::*;
+
+    /// A clock that stands still and counts the alarms that are set.
+    #[derive(Default)]
+    struct Still(AtomicU32);
+
+    impl Clock for Still {
+        fn now(&self) -> Moment {
+            Moment::START
+        }
+
+        fn wall(&self) -> Timestamp {
+            Timestamp::UNIX_EPOCH
+        }
+
+        fn sleep_until(&self, moment: Moment) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+            self.0.fetch_add(1, Ordering::Relaxed);
+            Box::pin(async move {
+                if moment > Moment::START {
+                    std::future::pending().await
+                }
+            })
+        }
+    }
+
+    fn limit(length: Duration) -> Limit {
+        Limit::after("token", Moment::START, length)
+    }
+
+    #[test]
+    fn sets_no_alarm_for_what_is_there() {
+        let clock = Still::default();
+
+        let done = limit(Duration::ZERO).bound(&clock, async { 7 }).now_or_never();
+
+        assert_eq!(done.unwrap().unwrap(), 7);
+        assert_eq!(clock.0.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn waits_with_one_alarm_however_often_it_is_asked() {
+        let clock = Still::default();
+        let (send, receive) = tokio::sync::oneshot::channel();
+        let mut bounded = Box::pin(limit(Duration::from_secs(1)).bound(&clock, receive));
+
+        assert!((&mut bounded).now_or_never().is_none() && (&mut bounded).now_or_never().is_none());
+        send.send(7).unwrap();
+
+        assert_eq!(bounded.now_or_never().unwrap().unwrap().unwrap(), 7);
+        assert_eq!(clock.0.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn ends_at_the_limit_with_its_name() {
+        let clock = Still::default();
+
+        let ended = limit(Duration::ZERO).bound(&clock, std::future::pending::<()>()).now_or_never();
+
+        let failure = ended.unwrap().unwrap_err();
+        assert_eq!((failure.kind, failure.message.as_str()), (FailureKind::Timeout, "no token within 0ns"));
+    }
+}

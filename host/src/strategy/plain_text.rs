@@ -3,7 +3,11 @@
 /// Cuts to so many characters; takes out escape sequences, control characters and the invisible characters that reorder or
 /// hide text; makes one space of each line break and tab.
 pub(super) fn tidy(text: &str, chars: usize) -> String {
-    let mut tidied = String::new();
+    // As nearly always: there is nothing to tidy.
+    if text.len() <= chars && text.bytes().all(|byte| matches!(byte, b' '..=b'~')) {
+        return text.trim_end().to_owned();
+    }
+    let mut tidied = String::with_capacity(text.len().min(4 * chars));
     let mut rest = text.chars();
     let mut left = chars;
     while left > 0 {

@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use memchr::memchr;
-use memchr::memmem::Finder;
+use aho_corasick::packed::Searcher;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
@@ -35,8 +34,9 @@ pub(super) struct ChatInput {
     pub(super) images: usize,
 }
 
-/// A sound the model made before, and the only way to write a name so that it is not found.
-static SIGNS_OF_SOUND: LazyLock<[Finder<'static>; 2]> = LazyLock::new(|| ["\"audio\"", "\\u00"].map(Finder::new));
+/// What a message has somewhere in its text where it may be more than plain words: parts, or a sound the model made before; the
+/// last is the only way to write a name so that it is not found.
+static SIGNS: LazyLock<Option<Searcher>> = LazyLock::new(|| Searcher::new(["[", "\"audio\"", "\\u00"]));
 
 /// As much of a message as is looked at.
 #[derive(Deserialize)]
@@ -78,8 +78,7 @@ impl ChatInput {
         self.tokens += text.len() / 3 + 8;
         self.bound += text.len() + FRAME;
         // Plain text, as nearly always: nothing has to be taken apart to find that out.
-        let may_have = |sign: &Finder<'_>| sign.find(text.as_bytes()).is_some();
-        if memchr(b'[', text.as_bytes()).is_none() && !SIGNS_OF_SOUND.iter().any(may_have) {
+        if SIGNS.as_ref().is_some_and(|signs| signs.find(text).is_none()) {
             return;
         }
         // What cannot be read may be anything, and a provider may read it all the same.

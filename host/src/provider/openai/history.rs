@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::packed::Searcher;
 use bytes::{BufMut, BytesMut};
 use indexmap::IndexMap;
 use serde_json::value::RawValue;
@@ -17,10 +17,8 @@ const OWN_FIELDS: [&str; 6] =
     ["reasoning_content", "reasoning", "reasoning_details", "reasoning_origin", "thinking", "extra_content"];
 
 /// What a message has somewhere in its text where any of it must not travel, or may have to be rewritten.
-static SIGNS: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    let signs = ["reasoning", "\"thinking\"", "extra_content", "tool_call"];
-    AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(signs).ok()
-});
+static SIGNS: LazyLock<Option<Searcher>> =
+    LazyLock::new(|| Searcher::new(["reasoning", "\"thinking\"", "extra_content", "tool_call"]));
 
 /// What is noted of a changed message.
 const HISTORY_CHANGED: &str =
@@ -48,7 +46,7 @@ pub(super) fn write(json: &mut BytesMut, messages: &[Box<RawValue>], dialect: &D
 fn cleaned(message: &RawValue, dialect: &Dialect, notes: &mut Vec<String>) -> Option<String> {
     let text = message.get();
     // Nearly every message has none of it: one search of its bytes is all that it costs.
-    if SIGNS.as_ref().is_some_and(|signs| !signs.is_match(text)) {
+    if SIGNS.as_ref().is_some_and(|signs| signs.find(text).is_none()) {
         return None;
     }
     let may_hold_state = ["reasoning", "\"thinking\"", "extra_content"].iter().any(|name| text.contains(name));
