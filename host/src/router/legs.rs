@@ -14,7 +14,7 @@ use super::served::Served;
 
 /// The attempts under way. Dropped, they are cancelled, and settled as abandoned.
 pub(super) struct Legs<R> {
-    // Looked at one by one: there are two at most, and a set that knows who was woken costs each request six allocations.
+    // Looked at one by one: there are two at most, and a set that knows who was woken costs each request five allocations.
     flying: Vec<Flight<R>>,
     legs: Vec<Leg>,
     hedge_at: Option<Moment>,
