@@ -245,6 +245,7 @@ async fn charges_what_a_killed_gateway_held_and_no_more() {
     let redis = Redis::start().await;
     let stage = stage(&redis, quick(), "1000").await;
     let mut gateways = gateways(&stage, ["a", "b"]).await;
+    let mut held = 0;
     for kill in 0..times("BACKSTOP_SHARED_RUNS", 3) {
         let spending = tokio::spawn(load_of(gateways.iter().map(Served::address).collect(), 600));
         sleep(Duration::from_millis(400)).await;
@@ -263,7 +264,9 @@ async fn charges_what_a_killed_gateway_held_and_no_more() {
 
         assert!(known <= charged && used <= charged, "kill {kill}: {known}, {used} of {charged}");
         assert!(used_then <= charged, "kill {kill}: the provider counted {used_then}, {charged} is charged");
-        assert!(charged <= used_then + 200 * COST, "kill {kill}: {charged} is charged for {used_then}");
+        // Each of the dead may have held some.
+        held += 200 * COST;
+        assert!(charged <= used_then + held, "kill {kill}: {charged} is charged for {used_then}");
         gateways.insert(0, next);
     }
     let (a, b) = (spent(&gateways[0]).await, spent(&gateways[1]).await);
