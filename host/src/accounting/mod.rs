@@ -22,14 +22,12 @@ pub mod ledger;
 pub mod store;
 
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::clock::Clock;
 use crate::types::{RequestId, RequestRecord};
-
-/// How long what is recorded gathers before it is written.
-const GATHERING: std::time::Duration = std::time::Duration::from_millis(50);
 
 pub use account::{Account, Scope, Window};
 pub use alarm::{About, Alarm};
@@ -45,6 +43,9 @@ pub use treasury::{Ask, Back, Holder, Lent, Need, Posting, PostingKind, Refusal,
 use news::Wire;
 use records::Records;
 use timeline::Timeline;
+
+/// How long what is recorded gathers before it is written.
+const GATHERING: Duration = Duration::from_millis(50);
 
 /// Keeps the books of one [`crate::client::Backstop`].
 pub struct Accounts {

@@ -19,7 +19,7 @@ use super::Router;
 use super::endpoint::Endpoint;
 use super::journey::Journey;
 use super::leave::{Failed, Leave};
-use super::legs::{Ended, Leg, Legs};
+use super::legs::{Leg, Legs};
 use super::limits::{Limit, Limits};
 use super::seam::Seam;
 use super::served::Served;
@@ -155,7 +155,10 @@ impl Journey {
 
 impl Router {
     /// Makes an attempt, and settles it where it fails.
-    fn fly<S: Shape>(self: Arc<Self>, departing: Departing) -> impl Future<Output = Ended<S::Received>> + Send {
+    fn fly<S: Shape>(
+        self: Arc<Self>,
+        departing: Departing,
+    ) -> impl Future<Output = Result<Served<S::Received>, Failed>> + Send {
         // Taken apart out here: an `async fn` has room for its arguments and for what it makes of them.
         let Departing { call, mut flight, line, plan, target, id, sent, deadline, limits } = departing;
         async move {
@@ -164,7 +167,7 @@ impl Router {
                 Err(failure) => Err(Undone { failure, was_sent: false, quota_left: None }),
             };
             let now = self.clock.now();
-            let outcome = match exchanged {
+            match exchanged {
                 Ok((received, quota_left)) => {
                     let began = S::began(&received, now);
                     flight.first_token(began);
@@ -194,8 +197,7 @@ impl Router {
                     };
                     Err(Failed { failure, took: now.since(sent), cost: settled.cost, is_out_of_time, report: None })
                 }
-            };
-            Ended { plan, sent, outcome }
+            }
         }
     }
 

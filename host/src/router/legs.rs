@@ -15,13 +15,12 @@ use super::served::Served;
 /// The attempts under way. Dropped, they are cancelled, and settled as abandoned.
 pub(super) struct Legs<R> {
     // Looked at one by one: there are two at most, and a set that knows who was woken costs each request five allocations.
-    flying: Vec<Flight<R>>,
-    legs: Vec<Leg>,
+    legs: Vec<(Leg, Flight<R>)>,
     hedge_at: Option<Moment>,
 }
 
 /// An attempt on its way to its end.
-pub(super) type Flight<R> = Pin<Box<dyn Future<Output = Ended<R>> + Send>>;
+pub(super) type Flight<R> = Pin<Box<dyn Future<Output = Result<Served<R>, Failed>> + Send>>;
 
 /// What is known of an attempt while it is under way.
 pub(super) struct Leg {
@@ -35,13 +34,6 @@ pub(super) struct Leg {
     pub(super) worst_case: Option<NanoUsd>,
     /// What its strategy is to be told of it, where it is told anything.
     pub(super) report: Option<Report>,
-}
-
-/// An attempt that has come to its end.
-pub(super) struct Ended<R> {
-    pub(super) plan: AttemptPlan,
-    pub(super) sent: Moment,
-    pub(super) outcome: Result<Served<R>, Failed>,
 }
 
 /// What happens next.
@@ -59,7 +51,7 @@ pub(super) enum Next<R> {
 impl<R> Legs<R> {
     /// None under way.
     pub(super) fn none() -> Self {
-        Self { flying: Vec::new(), legs: Vec::new(), hedge_at: None }
+        Self { legs: Vec::new(), hedge_at: None }
     }
 
     /// Whether none is under way.
@@ -69,12 +61,12 @@ impl<R> Legs<R> {
 
     /// Those under way, oldest first.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Leg> {
-        self.legs.iter()
+        self.legs.iter().map(|(leg, _)| leg)
     }
 
     /// What they cost where nobody waits for their ends.
     pub(super) fn worst_case(&self) -> NanoUsd {
-        let costs = self.legs.iter().filter_map(|leg| leg.worst_case);
+        let costs = self.iter().filter_map(|leg| leg.worst_case);
         costs.fold(NanoUsd::ZERO, NanoUsd::saturating_add)
     }
 
@@ -82,8 +74,7 @@ impl<R> Legs<R> {
     pub(super) fn add(&mut self, leg: Leg, flight: Flight<R>) {
         let after = leg.plan.hedge_after_ms.map(|ms| std::time::Duration::from_millis(ms.into()));
         self.hedge_at = after.map(|after| leg.sent + after);
-        self.legs.push(leg);
-        self.flying.push(flight);
+        self.legs.push((leg, flight));
     }
 
     /// Waits for those under way, and asks for no further one.
@@ -93,7 +84,7 @@ impl<R> Legs<R> {
 
     /// Waits for an end, or for the time of a second attempt.
     pub(super) async fn next(&mut self, clock: &dyn Clock) -> Next<R> {
-        if self.flying.is_empty() {
+        if self.legs.is_empty() {
             return Next::Nothing;
         }
         let hedge_at = self.hedge_at;
@@ -105,7 +96,7 @@ impl<R> Legs<R> {
         };
         tokio::select! {
             biased;
-            ended = poll_fn(|context| first_to_end(&mut self.flying, context)) => self.land(ended),
+            (leg, outcome) = poll_fn(|context| self.first_to_end(context)) => leg.land(outcome),
             () = hedge => {
                 self.hedge_at = None;
                 Next::HedgeDue
@@ -113,37 +104,33 @@ impl<R> Legs<R> {
         }
     }
 
-    fn land(&mut self, ended: Ended<R>) -> Next<R> {
-        // One of them: two may be under way to the same target.
-        let is_it = |leg: &Leg| leg.plan.target == ended.plan.target && leg.sent == ended.sent;
-        let report = self.legs.iter().position(is_it).and_then(|place| self.legs.remove(place).report);
-        match ended.outcome {
-            Ok(served) => {
-                let mut report = report;
-                report.iter_mut().for_each(|report| report.first_token(served.first_token));
-                Next::Served(Box::new(Served { report, ..served }))
-            }
-            Err(failed) => Next::Failed(ended.plan, Box::new(Failed { report, ..failed })),
-        }
+    /// Whichever ends first; of several at once, the one that set out first.
+    fn first_to_end(&mut self, context: &mut Context<'_>) -> Poll<(Leg, Result<Served<R>, Failed>)> {
+        let mut legs = self.legs.iter_mut().enumerate();
+        let ended = legs.find_map(|(place, (_, flight))| match flight.as_mut().poll(context) {
+            Poll::Ready(outcome) => Some((place, outcome)),
+            Poll::Pending => None,
+        });
+        let Some((place, outcome)) = ended else { return Poll::Pending };
+        Poll::Ready((self.legs.remove(place).0, outcome))
     }
 
     /// Gives them up.
     pub(super) fn give_up(self) -> Vec<Leg> {
-        self.legs
+        self.legs.into_iter().map(|(leg, _)| leg).collect()
     }
 }
 
-/// Whichever ends first; of several at once, the one that set out first.
-fn first_to_end<R>(flying: &mut Vec<Flight<R>>, context: &mut Context<'_>) -> Poll<Ended<R>> {
-    let ended = flying.iter_mut().enumerate().find_map(|(place, flight)| match flight.as_mut().poll(context) {
-        Poll::Ready(ended) => Some((place, ended)),
-        Poll::Pending => None,
-    });
-    match ended {
-        Some((place, ended)) => {
-            drop(flying.remove(place));
-            Poll::Ready(ended)
+impl Leg {
+    /// What an attempt's end means for its request.
+    fn land<R>(self, outcome: Result<Served<R>, Failed>) -> Next<R> {
+        let mut report = self.report;
+        match outcome {
+            Ok(served) => {
+                report.iter_mut().for_each(|report| report.first_token(served.first_token));
+                Next::Served(Box::new(Served { report, ..served }))
+            }
+            Err(failed) => Next::Failed(self.plan, Box::new(Failed { report, ..failed })),
         }
-        None => Poll::Pending,
     }
 }

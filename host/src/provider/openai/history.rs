@@ -16,9 +16,13 @@ use crate::provider::{notes, tool_id};
 const OWN_FIELDS: [&str; 6] =
     ["reasoning_content", "reasoning", "reasoning_details", "reasoning_origin", "thinking", "extra_content"];
 
-/// What a message has somewhere in its text where any of it must not travel, or may have to be rewritten.
+/// What a message has somewhere in its text where some of it may be a provider's own, and where it may have a tool's id.
+const SIGNS_OF_STATE: [&str; 3] = ["reasoning", "\"thinking\"", "extra_content"];
+const SIGN_OF_TOOLS: &str = "tool_call";
+
+/// All of these, looked for at once.
 static SIGNS: LazyLock<Option<Searcher>> =
-    LazyLock::new(|| Searcher::new(["reasoning", "\"thinking\"", "extra_content", "tool_call"]));
+    LazyLock::new(|| Searcher::new(SIGNS_OF_STATE.iter().chain([&SIGN_OF_TOOLS])));
 
 /// What is noted of a changed message.
 const HISTORY_CHANGED: &str =
@@ -49,8 +53,8 @@ fn cleaned(message: &RawValue, dialect: &Dialect, notes: &mut Vec<String>) -> Op
     if SIGNS.as_ref().is_some_and(|signs| signs.find(text).is_none()) {
         return None;
     }
-    let may_hold_state = ["reasoning", "\"thinking\"", "extra_content"].iter().any(|name| text.contains(name));
-    let has_unfit_id = text.contains("tool_call") && holds_unfit_id(message, dialect.ids);
+    let may_hold_state = SIGNS_OF_STATE.iter().any(|sign| text.contains(sign));
+    let has_unfit_id = text.contains(SIGN_OF_TOOLS) && holds_unfit_id(message, dialect.ids);
     if !may_hold_state && !has_unfit_id {
         return None;
     }
