@@ -13,6 +13,9 @@ pub(super) struct Situation {
 /// The sizes of roster that a strategy is put before, besides the usual one.
 pub(super) const SIZES: [usize; 4] = [1, 8, 64, 256];
 
+/// How much targets take, one after the other: what goes into the first goes into all.
+const WINDOWS: [Option<u32>; 3] = [Some(8_192), Some(131_072), None];
+
 /// The usual size of roster.
 pub(super) const USUAL: usize = 3;
 
@@ -22,7 +25,7 @@ impl Situation {
     }
 }
 
-/// A roster of so many targets: priorities, prices and places differ, so that every order has something to go by.
+/// A roster of so many targets: priorities, prices, windows and places differ, so that every order has something to go by.
 pub(super) fn roster(size: usize) -> Vec<RosterTarget> {
     (0..size).map(target).collect()
 }
@@ -35,7 +38,7 @@ fn target(place: usize) -> RosterTarget {
         priority: i32::try_from(place % 5).unwrap_or(0),
         local: place % 3 == 2,
         price: (place % 4 != 3).then_some(Price::new(price, price)),
-        context_window: Some(8_192),
+        context_window: WINDOWS.get(place % WINDOWS.len()).copied().flatten(),
         tools: true,
         json: true,
         vision: place.is_multiple_of(2),
@@ -48,6 +51,7 @@ pub(super) fn situations() -> Vec<Situation> {
     let mut all = standings();
     all.extend(failures());
     all.extend(hedges());
+    all.extend(lengths());
     all.extend(extremes());
     all
 }
@@ -117,6 +121,24 @@ fn hedges() -> Vec<Situation> {
     ]
 }
 
+/// Questions of all lengths. Whom one is too long for does not support it.
+fn lengths() -> Vec<Situation> {
+    let of = |input_tokens, max_output_tokens, standings: [Standing; USUAL]| Ask {
+        input_tokens,
+        max_output_tokens,
+        ..ask(&standings)
+    };
+    let too_long_for_one = [Standing::Unsupported, Standing::Ready, Standing::Ready];
+    let too_long_for_two = [Standing::Unsupported, Standing::Unsupported, Standing::Ready];
+    vec![
+        Situation::new("a question of one word", of(1, 1, [Standing::Ready; USUAL])),
+        Situation::new("a question of 6,000 tokens", of(6_000, 500, [Standing::Ready; USUAL])),
+        Situation::new("a question of 50,000 tokens, too long for one", of(50_000, 500, too_long_for_one)),
+        Situation::new("a question of 500,000 tokens, too long for two", of(500_000, 8_000, too_long_for_two)),
+        Situation::new("a short question with a long answer", of(20, 6_000, [Standing::Ready; USUAL])),
+    ]
+}
+
 /// Numbers and texts as large, as small and as odd as they come.
 fn extremes() -> Vec<Situation> {
     let ready = || ask(&[Standing::Ready; USUAL]);
@@ -154,9 +176,9 @@ pub(super) fn all_ready(size: usize) -> Ask {
 }
 
 fn ask(standings: &[Standing]) -> Ask {
-    let states = standings.iter().map(|&standing| State {
-        estimated_cost: Some(NanoUsd::from_nanos(1_000_000)),
-        first_token_ms: Some(250.0),
+    let states = (1_u16..).zip(standings).map(|(nth, &standing)| State {
+        estimated_cost: Some(NanoUsd::from_nanos(u64::from(nth % 7) * 1_000_000)),
+        first_token_ms: Some(200.0 + f32::from(nth % 5) * 50.0),
         ..State::unknown(standing)
     });
     Ask {
