@@ -8,6 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use backstop::config::SharedAddress;
 use tempfile::TempDir;
 
 /// A running `redis-server`, ended when it is dropped. It writes what it does to a file, every write at once.
@@ -37,6 +38,13 @@ impl Redis {
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Its address, as a configuration has it.
+    #[must_use]
+    pub fn address(&self) -> SharedAddress {
+        let host = "127.0.0.1".to_owned();
+        SharedAddress { host, port: self.port, user: None, password: None, database: 0, is_secured: false }
     }
 
     /// Kills it as it stands.

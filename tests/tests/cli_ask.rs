@@ -332,7 +332,9 @@ async fn asks_the_provider_or_model_that_is_named() {
     for args in [["--provider", "beta"], ["--model", "beta/beta-model"], ["--model", "beta-model"]] {
         assert_eq!(stage.backstop(["ask", "Why?"]).args(args).run().await.answer(), "from beta", "{args:?}");
     }
-    for args in [["--provider", "alpah"], ["--model", "alpha/alpha-modle"], ["--purpose", "moderatoin"]] {
+    for args in
+        [["--provider", "alpah"], ["--model", "alpha/alpha-modle"], ["--purpose", "moderatoin"], ["--strategy", "smrt"]]
+    {
         let ran = stage.backstop(["ask", "Why?"]).args(args).run().await;
         assert_code(&ran, 2);
         assert!(ran.stderr.contains("did you mean"), "{args:?}: {}", ran.stderr);

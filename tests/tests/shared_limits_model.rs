@@ -24,11 +24,6 @@ use jiff::{SignedDuration, Timestamp};
 const WHOLE: usize = 12;
 const SPAN: Duration = Duration::from_millis(400);
 
-fn address(redis: &Redis) -> SharedAddress {
-    let port = redis.url().rsplit(':').next().unwrap().parse().unwrap();
-    SharedAddress { host: "127.0.0.1".to_owned(), port, user: None, password: None, database: 0, is_secured: false }
-}
-
 /// A clock that began at another time, and shows another time of day.
 #[derive(Clone, Copy)]
 struct Shifted {
@@ -152,7 +147,7 @@ fn most_within_a_span(uses: &Mutex<Vec<Duration>>) -> usize {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_span_has_more_than_the_limit_whoever_comes_goes_dies_and_asks() {
     let mut redis = Redis::start().await;
-    let (address, base, seed) = (address(&redis), Instant::now(), Random::from_system().next());
+    let (address, base, seed) = (redis.address(), Instant::now(), Random::from_system().next());
     let uses: Arc<Mutex<Vec<Duration>>> = Arc::default();
     let end = base + Duration::from_secs(16);
 
@@ -199,7 +194,7 @@ async fn instances_whose_clocks_are_five_minutes_apart_keep_to_one_limit() {
         config.providers.insert("alpha".to_owned(), alpha);
         let began = Duration::from_secs(u64::try_from(minutes + 5).unwrap() * 1_000);
         let clock = Shifted { base: Instant::now(), began, wall: SignedDuration::from_mins(minutes) };
-        let fleet = Arc::new(Membership::new(&address(&redis)).unwrap());
+        let fleet = Arc::new(Membership::new(&redis.address()).unwrap());
         let builder = Backstop::builder().config(config).strategy("fail-fast").clock(Arc::new(clock)).fleet(fleet);
         instances.push(builder.build().await.unwrap());
     }

@@ -84,7 +84,7 @@ fn serve(mut store: SharedStore, wishes: &Receiver<Wish>) {
             // Whoever has not waited so long is not asked for.
             Wish::Find { found, .. } if found.is_closed() => {}
             Wish::Find { name, found } => {
-                if let Ok(Some(kept)) = store.run(&find, &[name], &[]).map(first) {
+                if let Ok(Some(kept)) = store.run(&find, &[name], &[] as &[&str]).map(first) {
                     let _ = found.send(kept);
                 }
             }

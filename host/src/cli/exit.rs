@@ -7,8 +7,8 @@ use backstop::accounting::ledger::LedgerError;
 use backstop::accounting::recording::{ReadError, RecordError};
 use backstop::accounting::store::StoreError;
 use backstop::client::BuildError;
-use backstop::config::ConfigError;
 use backstop::config::scenario::ScenarioError;
+use backstop::config::{ConfigError, StrategyNameError};
 use backstop::gateway::BindError;
 use backstop::gateway::keys::KeyFileError;
 use backstop::router::{RouteError, StreamError};
@@ -67,6 +67,7 @@ impl Exit {
                 .or_else(|| cause.downcast_ref().map(Self::of_build))
                 .or_else(|| cause.downcast_ref().map(|_: &UsageError| Self::Usage))
                 .or_else(|| cause.downcast_ref().map(|_: &ConfigError| Self::Usage))
+                .or_else(|| cause.downcast_ref().map(|_: &StrategyNameError| Self::Usage))
                 .or_else(|| cause.downcast_ref().map(|_: &ScenarioError| Self::Usage))
                 .or_else(|| cause.downcast_ref().map(Self::of_simulate))
                 .or_else(|| cause.downcast_ref().map(|_: &BindError| Self::Usage))
@@ -109,8 +110,7 @@ impl Exit {
             BuildError::Config(_)
             | BuildError::Problems(_)
             | BuildError::Strategy { .. }
-            | BuildError::UnknownStrategy(_)
-            | BuildError::Reference(_) => Self::Usage,
+            | BuildError::StrategyName(_) => Self::Usage,
             BuildError::Shadow(_) | BuildError::Interrupted => Self::Failed,
         }
     }

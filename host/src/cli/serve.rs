@@ -51,16 +51,17 @@ pub(crate) async fn run(args: ServeArgs, file: Option<PathBuf>, log: LogWish) ->
     let bounds = bounds(&loaded.config.gateway);
     let wanted = args.listen.unwrap_or_else(|| loaded.config.gateway.listen.clone());
     let store = setup::store(&loaded.config)?;
+    let learning = setup::learning(&loaded.config, store.as_ref())?;
     let ledger = setup::ledger(&loaded.config)?;
     let fleet = setup::fleet(&loaded.config)?;
     let replies = setup::replies(&loaded.config)?;
     let recorder = setup::recorder(&loaded.config)?;
-    let mut builder = Backstop::builder().config(loaded.config).record_sink(metrics.clone());
+    let mut builder = Backstop::builder().config(loaded.config).record_sink(metrics.clone()).learning(learning.share());
     if let Some(otlp) = &otlp {
         builder = builder.record_sink(otlp.sink());
     }
     if let Some(store) = &store {
-        builder = builder.record_sink(store.share()).learning(store.learning());
+        builder = builder.record_sink(store.share());
     }
     if let Some(ledger) = &ledger {
         builder = builder.treasury(ledger.share());

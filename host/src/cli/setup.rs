@@ -9,10 +9,10 @@ use backstop::accounting::ledger::{Ledger, LedgerError, LedgerPlace};
 use backstop::accounting::recording::{RecordError, Recorder};
 use backstop::accounting::store::{Keep, Store, StoreError};
 use backstop::cache::SharedReplies;
-use backstop::client::{Backstop, BuildError, strategy_named};
+use backstop::client::{Backstop, BuildError};
 use backstop::clock::SystemClock;
-use backstop::config::{self, Config, SandboxConfig, Sources, StoreConfig, StrategyRef};
-use backstop::fleet::Membership;
+use backstop::config::{self, Config, SandboxConfig, Sources, StoreConfig, StrategyRef, strategy_named};
+use backstop::fleet::{Membership, SharedNotes};
 use backstop::shared::SharedError;
 use backstop::strategy::{Learning, inspect};
 use serde_json::{Map, Value};
@@ -30,30 +30,26 @@ pub(crate) struct Ready {
     pub(crate) notes: Vec<String>,
     /// Held for their drop, behind the backstop's.
     _ledger: Option<Open<Ledger>>,
-    _store: Option<OpenStore>,
+    _learning: OpenLearning,
+    _store: Option<Open<Store>>,
 }
 
-/// The store of a command, with what strategies learn. Everything is on disk when it has been dropped.
-pub(crate) struct OpenStore {
-    store: Open<Store>,
+/// What the strategies of a command learn. To be dropped before the store it is kept in: what the last requests taught is told then.
+pub(crate) struct OpenLearning {
     learning: Arc<Learning>,
+    /// Held for its drop.
+    _notes: Option<Open<SharedNotes>>,
 }
 
-impl OpenStore {
-    /// A reference for those who write to it or read it.
-    pub(crate) fn share(&self) -> Arc<Store> {
-        self.store.share()
-    }
-
-    /// What strategies learn, kept in it.
-    pub(crate) fn learning(&self) -> Arc<Learning> {
+impl OpenLearning {
+    /// A reference for those who learn.
+    pub(crate) fn share(&self) -> Arc<Learning> {
         Arc::clone(&self.learning)
     }
 }
 
-impl Drop for OpenStore {
+impl Drop for OpenLearning {
     fn drop(&mut self) {
-        // First what the last requests taught, then the disk.
         self.learning.settle();
     }
 }
@@ -88,6 +84,12 @@ impl Close for Store {
 }
 
 impl Close for Ledger {
+    fn close(&self) {
+        Self::close(self);
+    }
+}
+
+impl Close for SharedNotes {
     fn close(&self) {
         Self::close(self);
     }
@@ -149,8 +151,10 @@ pub(crate) async fn ready(
         notes.push(format!("no record is kept: {error}"));
         None
     });
+    let learning = learning(&config, store.as_ref())?;
+    builder = builder.learning(learning.share());
     if let Some(store) = &store {
-        builder = builder.record_sink(store.share()).learning(store.learning());
+        builder = builder.record_sink(store.share());
     }
     let ledger = match ledger(&config) {
         // An answer is worth more than its record, but not more than the limits of what may be spent.
@@ -170,14 +174,14 @@ pub(crate) async fn ready(
         builder = builder.fleet(fleet);
     }
     let backstop = builder.config(config).build().await?;
-    Ok(Ready { backstop, notes, _ledger: ledger, _store: store })
+    Ok(Ready { backstop, notes, _ledger: ledger, _learning: learning, _store: store })
 }
 
 /// Opens the store that the configuration names, to write to it; `None` where it names none.
 ///
 /// # Errors
 /// When it cannot be used.
-pub(crate) fn store(config: &Config) -> Result<Option<OpenStore>, StoreError> {
+pub(crate) fn store(config: &Config) -> Result<Option<Open<Store>>, StoreError> {
     let StoreConfig { path, keep_requests, keep, .. } = &config.store;
     let keep = Keep { requests: *keep_requests, time: *keep };
     let Some(path) = path else { return Ok(None) };
@@ -186,9 +190,22 @@ pub(crate) fn store(config: &Config) -> Result<Option<OpenStore>, StoreError> {
         Some(ledger) => store.with_ledger(ledger),
         None => store,
     };
-    let store = Arc::new(store);
-    let learning = Arc::new(Learning::kept_in(store.clone()));
-    Ok(Some(OpenStore { store: Open(store), learning }))
+    Ok(Some(Open(Arc::new(store))))
+}
+
+/// What strategies learn: kept in the store, and shared with other instances, where the configuration names one or the other.
+///
+/// # Errors
+/// When the address of what is shared cannot be one.
+pub(crate) fn learning(config: &Config, store: Option<&Open<Store>>) -> Result<OpenLearning, SharedError> {
+    let learning = store.map_or_else(Learning::in_memory, |store| Learning::kept_in(store.share()));
+    let notes = config.store.shared.as_ref().map(SharedNotes::open).transpose()?;
+    let notes = notes.map(|notes| Open(Arc::new(notes)));
+    let learning = match &notes {
+        Some(notes) => learning.shared_by(notes.share()),
+        None => learning,
+    };
+    Ok(OpenLearning { learning: Arc::new(learning), _notes: notes })
 }
 
 /// Where the configuration has the ledger: in the database it names, else beside its store; `None` where it names neither.

@@ -2,8 +2,8 @@
 
 use thiserror::Error;
 
-use crate::config::{ConfigError, OciReferenceError, Problem};
-use crate::strategy::{BUILT_IN, LoadStrategyError};
+use crate::config::{ConfigError, Problem, StrategyNameError};
+use crate::strategy::LoadStrategyError;
 
 /// Why a [`Backstop`](super::Backstop) could not be made.
 #[derive(Debug, Error)]
@@ -24,12 +24,9 @@ pub enum BuildError {
         /// Why not.
         source: LoadStrategyError,
     },
-    /// The strategy named is neither built in nor a path nor a reference.
-    #[error("no strategy is called {0:?}; built in are {list}, a path ends in .wasm, and oci:// names one in a registry", list = BUILT_IN.join(", "))]
-    UnknownStrategy(String),
-    /// The strategy's place in a registry is no place.
+    /// The word for a strategy names none.
     #[error(transparent)]
-    Reference(#[from] OciReferenceError),
+    StrategyName(#[from] StrategyNameError),
     /// The system has no thread for a strategy in the shadow.
     #[error("no strategy can be asked in the shadow: {0}")]
     Shadow(std::io::Error),

@@ -11,11 +11,11 @@ use crate::accounting::recording::Recorder;
 use crate::accounting::{Accounts, RecordSink, Treasury};
 use crate::cache::ReplyCache;
 use crate::clock::{Clock, SystemClock};
-use crate::config::{self, Config, OciReference, ProviderConfig, RouteConfig, SandboxConfig, Sources, StrategyRef};
+use crate::config::{self, Config, ProviderConfig, RouteConfig, SandboxConfig, Sources, strategy_named};
 use crate::guard::{Fleet, Guard, Sharer, Target};
 use crate::random::Random;
 use crate::router::{Decider, Endpoint, Route, Router, Seat, Shadow, Surroundings, seat};
-use crate::strategy::{Learning, Named, resolve_name};
+use crate::strategy::{Learning, Named};
 use crate::telemetry::RequestLog;
 use crate::transport::{HttpTransport, Transport};
 
@@ -330,21 +330,6 @@ fn reply_cache(config: &Config, replies: Replies, clock: &Arc<dyn Clock>) -> Opt
 #[cfg(not(feature = "store"))]
 fn reply_cache(config: &Config, (): Replies, _: &Arc<dyn Clock>) -> Option<Arc<ReplyCache>> {
     ReplyCache::new(&config.cache)
-}
-
-/// The strategy a word means.
-///
-/// # Errors
-/// When it is neither a built-in name, nor a path that ends in `.wasm`, nor a reference of a registry.
-pub fn strategy_named(name: &str) -> Result<StrategyRef, BuildError> {
-    if let Some(built_in) = resolve_name(name) {
-        return Ok(StrategyRef::BuiltIn(built_in));
-    }
-    if OciReference::is_meant(name) {
-        return Ok(StrategyRef::Registry(Arc::new(OciReference::parse(name)?)));
-    }
-    let is_path = std::path::Path::new(name).extension().is_some_and(|extension| extension == "wasm");
-    if is_path { Ok(StrategyRef::File(name.into())) } else { Err(BuildError::UnknownStrategy(name.to_owned())) }
 }
 
 /// Routes by name.

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::config::Config;
+use crate::config::{Config, StrategyNameError, strategy_named};
 use crate::router::{Decider, Route, Surroundings};
 use crate::strategy::{LoadStrategyError, Named};
 
 use super::Backstop;
 use super::build_error::BuildError;
-use super::builder::{Before, Lasting, Made, checked, strategy_named};
+use super::builder::{Before, Lasting, Made, checked};
 use super::route_status::StrategyStatus;
 
 /// Why a strategy was not changed: the one before it goes on deciding.
@@ -30,9 +30,9 @@ pub enum ChangeError {
         "the strategy of route {0:?} has not been replaced since the configuration was read: there is none to go back to"
     )]
     NoFormer(String),
-    /// The strategy named is neither built in nor a path nor a reference.
+    /// The word for the strategy names none.
     #[error(transparent)]
-    UnknownStrategy(#[from] BuildError),
+    StrategyName(#[from] StrategyNameError),
     /// It cannot be loaded, or does not prove fit.
     #[error("could not load strategy {strategy:?}: {source}")]
     Load {

@@ -23,7 +23,7 @@ use crate::{accounting::About, clock::Clock, guard::Fleet, types::AlertKind};
 use live::Stand;
 
 pub use build_error::BuildError;
-pub use builder::{Builder, strategy_named};
+pub use builder::Builder;
 pub use change::ChangeError;
 pub use route_status::{RouteStatus, StrategyStatus};
 

@@ -72,4 +72,4 @@ pub use settings::{
 };
 pub use show::{show, show_json, show_values};
 pub use sources::Sources;
-pub use strategy_name::built_in_strategy;
+pub use strategy_name::{StrategyNameError, built_in_strategy, strategy_named};

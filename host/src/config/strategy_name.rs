@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use thiserror::Error;
+
 use super::origin::{Origin, join};
 use super::problem::{Fault, Read};
 use super::report::Report;
@@ -29,22 +31,56 @@ pub fn built_in_strategy(word: &str) -> Option<&'static str> {
     BUILT_IN.iter().find(|(name, alias)| [*name, *alias].contains(&word)).map(|(name, _)| *name)
 }
 
-/// Reads a built-in strategy's name, the path of a component or its place in a registry; a relative path begins at `folder`.
-pub(super) fn parse(word: &str, folder: &Path) -> Read<StrategyRef> {
+/// Why a word names no strategy.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum StrategyNameError {
+    /// It is neither a built-in name, nor a path, nor a reference.
+    #[error("no strategy is called {word:?}; {mend}")]
+    Unknown {
+        /// The word.
+        word: String,
+        /// What to write instead.
+        mend: String,
+    },
+    /// It is meant as a place in a registry, and is none.
+    #[error(transparent)]
+    Reference(#[from] OciReferenceError),
+}
+
+/// The strategy a word means: a built-in one by its name, a component by its path, or by its place in a registry.
+///
+/// # Errors
+/// When it is neither a built-in name, nor a path that ends in `.wasm`, nor a reference of a registry.
+pub fn strategy_named(word: &str) -> Result<StrategyRef, StrategyNameError> {
     let word = word.trim();
     if let Some(name) = built_in_strategy(word) {
         return Ok(StrategyRef::BuiltIn(name));
     }
     if OciReference::is_meant(word) {
-        return OciReference::parse(word).map(|reference| StrategyRef::Registry(Arc::new(reference))).map_err(faulty);
+        return Ok(StrategyRef::Registry(Arc::new(OciReference::parse(word)?)));
     }
     if Path::new(word).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("wasm")) {
-        return Ok(StrategyRef::File(folder.join(word)));
+        return Ok(StrategyRef::File(word.into()));
     }
-    let what = "no built-in strategy, no path that ends in .wasm, and no oci:// reference";
-    match nearest(word, BUILT_IN.iter().flat_map(|(name, alias)| [*name, *alias])) {
-        Some(nearest) => Err(Fault::words(what, format!("did you mean {nearest}?"))),
-        None => Err(Fault::words(what, format!("there is: {}", BUILT_IN.map(|(name, _)| name).join(", ")))),
+    let mend = match nearest(word, BUILT_IN.iter().flat_map(|(name, alias)| [*name, *alias])) {
+        Some(nearest) => format!("did you mean {nearest}?"),
+        None => {
+            let names = BUILT_IN.map(|(name, _)| name).join(", ");
+            format!("built in are {names}; a path ends in .wasm, and oci:// names one in a registry")
+        }
+    };
+    Err(StrategyNameError::Unknown { word: word.to_owned(), mend })
+}
+
+/// Reads what names a strategy; a relative path begins at `folder`.
+pub(super) fn parse(word: &str, folder: &Path) -> Read<StrategyRef> {
+    match strategy_named(word) {
+        Ok(StrategyRef::File(path)) => Ok(StrategyRef::File(folder.join(path))),
+        Ok(strategy) => Ok(strategy),
+        Err(StrategyNameError::Unknown { mend, .. }) => {
+            Err(Fault::words("no built-in strategy, no path that ends in .wasm, and no oci:// reference", mend))
+        }
+        Err(StrategyNameError::Reference(error)) => Err(faulty(error)),
     }
 }
 

@@ -1,8 +1,10 @@
-//! Several instances as one: by way of the shared store they divide limits among themselves, and tell each other what they learn.
+//! Several instances as one: by way of the shared store they divide limits among themselves, and tell each other what they learn of
+//! providers and what their strategies note ([`SharedNotes`]).
 //!
 //! Each [`Membership`] has a thread that talks to the store several times a second, and sooner where requests are turned away. Requests
 //! never wait for it: they go by the part of each limit that the instance has, and by what it has heard.
 
+mod notes;
 mod word;
 
 use std::collections::HashMap;
@@ -20,6 +22,7 @@ use crate::config::SharedAddress;
 use crate::guard::{Commons, Fleet, Holding, Lot, Sharer};
 use crate::random::Random;
 use crate::shared::{self, SharedError, SharedStore};
+pub use notes::SharedNotes;
 use word::{Answer, Heard};
 
 /// How often the store is told where nobody waits, and where somebody does.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use redis::{
     Client, Connection, ConnectionAddr, ConnectionInfo, ErrorKind, FromRedisValue, IntoConnectionInfo,
-    RedisConnectionInfo, RedisError, RedisResult, Script,
+    RedisConnectionInfo, RedisError, RedisResult, Script, ToRedisArgs,
 };
 use secrecy::ExposeSecret;
 use thiserror::Error;
@@ -64,7 +64,7 @@ impl SharedStore {
         &mut self,
         script: &Script,
         keys: &[String],
-        arguments: &[String],
+        arguments: &[impl ToRedisArgs],
     ) -> Result<T, SharedError> {
         let now = self.clock.now();
         if let Some((at, error)) = &self.failed
@@ -87,7 +87,7 @@ impl SharedStore {
     /// # Errors
     /// As [`SharedStore::run`].
     pub fn probe(&mut self) -> Result<(), SharedError> {
-        let answer: i64 = self.run(&Script::new("return 1"), &[], &[])?;
+        let answer: i64 = self.run(&Script::new("return 1"), &[], &[] as &[&str])?;
         if answer == 1 { Ok(()) } else { Err(self.odd()) }
     }
 
@@ -100,7 +100,7 @@ impl SharedStore {
         &mut self,
         script: &Script,
         keys: &[String],
-        arguments: &[String],
+        arguments: &[impl ToRedisArgs],
     ) -> Result<T, RedisError> {
         let connection = match &mut self.connection {
             Some(connection) => connection,

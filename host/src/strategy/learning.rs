@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use crate::accounting::{Archive, NotebookName};
+use crate::accounting::{Archive, Exchange, NotebookName};
 
 use super::notebook::Notebook;
 use super::outcomes::Outcomes;
@@ -12,6 +12,7 @@ use super::outcomes::Outcomes;
 #[derive(Default)]
 pub struct Learning {
     archive: Option<Arc<dyn Archive>>,
+    exchange: Option<Arc<dyn Exchange>>,
     notebooks: Mutex<HashMap<NotebookName, Arc<Notebook>>>,
     listening: Mutex<Vec<Weak<Outcomes>>>,
 }
@@ -29,6 +30,12 @@ impl Learning {
         Self { archive: Some(archive), ..Self::default() }
     }
 
+    /// What is learnt is shared with other instances, too.
+    #[must_use]
+    pub fn shared_by(self, exchange: Arc<dyn Exchange>) -> Self {
+        Self { exchange: Some(exchange), ..self }
+    }
+
     /// Waits until strategies have been told of all that has ended so far. Blocks: not for a thread that serves requests. A process
     /// calls it before it closes its archive, tests before they look.
     pub fn settle(&self) {
@@ -39,7 +46,7 @@ impl Learning {
     /// The notebook of a strategy on a route; the same for all who ask. Blocks where it is opened.
     pub(super) fn notebook(&self, route: &str, strategy: &Arc<str>) -> Arc<Notebook> {
         let name = NotebookName { route: route.into(), strategy: Arc::clone(strategy) };
-        let open = || Notebook::open(name.clone(), self.archive.clone());
+        let open = || Notebook::open(name.clone(), self.archive.clone(), self.exchange.as_deref());
         Arc::clone(lock(&self.notebooks).entry(name.clone()).or_insert_with(open))
     }
 

@@ -1,9 +1,10 @@
-//! What a strategy on a route remembers: keys and values within bounds, shared by all its instances, written behind.
+//! What a strategy on a route remembers: keys and values within bounds, shared by all its instances, written behind, and passed on to
+//! other processes where there is somebody to do that.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::accounting::{Archive, Change, Changes, NotebookName};
+use crate::accounting::{Archive, Change, Changes, Exchange, NotebookName, SharedPages};
 
 /// Most keys.
 const KEYS: usize = 1_024;
@@ -25,6 +26,8 @@ pub(super) struct Notebook {
     name: NotebookName,
     held: Mutex<Held>,
     archive: Option<Arc<dyn Archive>>,
+    /// Whether other processes are told of it.
+    is_shared: bool,
 }
 
 #[derive(Default)]
@@ -33,6 +36,8 @@ struct Held {
     bytes: usize,
     /// Keys the archive does not know the present value of.
     changed: BTreeSet<String>,
+    /// Keys that other processes do not know the present value of.
+    untold: BTreeSet<String>,
     /// Whether the archive was told that there are some.
     is_told: bool,
 }
@@ -46,8 +51,12 @@ pub(super) enum Refusal {
 }
 
 impl Notebook {
-    /// Opens a notebook with what the archive has of it. Blocks.
-    pub(super) fn open(name: NotebookName, archive: Option<Arc<dyn Archive>>) -> Arc<Self> {
+    /// Opens a notebook with what the archive has of it, and what other processes have noted. Blocks.
+    pub(super) fn open(
+        name: NotebookName,
+        archive: Option<Arc<dyn Archive>>,
+        exchange: Option<&dyn Exchange>,
+    ) -> Arc<Self> {
         let mut held = Held::default();
         let kept = archive.as_ref().map(|archive| archive.entries(&name)).unwrap_or_default();
         for (key, value) in kept {
@@ -55,12 +64,16 @@ impl Notebook {
             let _ = held.put(&key, &value);
         }
         held.changed.clear();
-        Arc::new(Self { name, held: Mutex::new(held), archive })
+        let notebook = Arc::new(Self { name, held: Mutex::new(held), archive, is_shared: exchange.is_some() });
+        if let Some(exchange) = exchange {
+            exchange.join(Arc::clone(&notebook) as Arc<dyn SharedPages>);
+        }
+        notebook
     }
 
     /// One that is thrown away: for a strategy that is being proven or looked at.
     pub(super) fn scratch() -> Arc<Self> {
-        Self::open(NotebookName { route: "".into(), strategy: "".into() }, None)
+        Self::open(NotebookName { route: "".into(), strategy: "".into() }, None, None)
     }
 
     /// The value of a key.
@@ -72,7 +85,7 @@ impl Notebook {
     pub(super) fn set(self: &Arc<Self>, key: &str, value: &[u8]) -> Result<(), Refusal> {
         let mut held = self.held();
         held.put(key, value)?;
-        self.tell(held);
+        self.pass_on(held, key);
         Ok(())
     }
 
@@ -89,17 +102,15 @@ impl Notebook {
             return Ok((false, before));
         }
         held.put(key, value)?;
-        self.tell(held);
+        self.pass_on(held, key);
         Ok((true, before))
     }
 
     /// Removes a key.
     pub(super) fn remove(self: &Arc<Self>, key: &str) {
         let mut held = self.held();
-        if let Some(value) = held.entries.remove(key) {
-            held.bytes -= key.len() + value.len();
-            held.changed.insert(key.to_owned());
-            self.tell(held);
+        if held.remove(key) {
+            self.pass_on(held, key);
         }
     }
 
@@ -108,11 +119,20 @@ impl Notebook {
         self.held().entries.keys().cloned().collect()
     }
 
+    /// What was changed here goes to the archive and to other processes.
+    fn pass_on(self: &Arc<Self>, mut held: MutexGuard<'_, Held>, key: &str) {
+        if self.is_shared {
+            held.untold.insert(key.to_owned());
+        }
+        self.archive(held, [key.to_owned()]);
+    }
+
     /// Tells the archive that there is something to be read, unless it knows that already: a strategy that writes without
     /// measure makes one note of it, not many.
-    fn tell(self: &Arc<Self>, mut held: MutexGuard<'_, Held>) {
-        let Some(archive) = &self.archive else { return held.changed.clear() };
-        if std::mem::replace(&mut held.is_told, true) {
+    fn archive(self: &Arc<Self>, mut held: MutexGuard<'_, Held>, changed: impl IntoIterator<Item = String>) {
+        let Some(archive) = &self.archive else { return };
+        held.changed.extend(changed);
+        if held.changed.is_empty() || std::mem::replace(&mut held.is_told, true) {
             return;
         }
         drop(held);
@@ -141,8 +161,35 @@ impl Held {
         }
         self.bytes = bytes;
         self.entries.insert(key.to_owned(), value.into());
-        self.changed.insert(key.to_owned());
         Ok(())
+    }
+
+    /// Whether there was anything to remove.
+    fn remove(&mut self, key: &str) -> bool {
+        let removed = self.entries.remove(key);
+        self.bytes -= removed.as_ref().map_or(0, |value| key.len() + value.len());
+        removed.is_some()
+    }
+
+    /// Takes over what another process has made of a key; whether that is anything new. What is changed here is newer, and what finds
+    /// no room stays with the others.
+    fn take_over(&mut self, key: &str, value: Option<&[u8]>) -> bool {
+        if self.untold.contains(key) || self.entries.get(key).map(|value| &**value) == value {
+            return false;
+        }
+        match value {
+            Some(value) => self.put(key, value).is_ok(),
+            None => self.remove(key),
+        }
+    }
+
+    /// These keys with their values.
+    fn with_values(&self, keys: BTreeSet<String>) -> Vec<Change> {
+        let with_value = |key: String| {
+            let value = self.entries.get(&key).map(|value| value.to_vec());
+            (key, value)
+        };
+        keys.into_iter().map(with_value).collect()
     }
 }
 
@@ -155,11 +202,48 @@ impl Changes for Notebook {
         let mut held = self.held();
         held.is_told = false;
         let changed = std::mem::take(&mut held.changed);
-        let with_value = |key: String| {
-            let value = held.entries.get(&key).map(|value| value.to_vec());
-            (key, value)
-        };
-        changed.into_iter().map(with_value).collect()
+        held.with_values(changed)
+    }
+}
+
+impl SharedPages for Notebook {
+    fn name(&self) -> &NotebookName {
+        &self.name
+    }
+
+    fn untold(&self) -> Vec<Change> {
+        let mut held = self.held();
+        let untold = std::mem::take(&mut held.untold);
+        held.with_values(untold)
+    }
+
+    fn keep(&self, untold: Vec<Change>) {
+        self.held().untold.extend(untold.into_iter().map(|(key, _)| key));
+    }
+
+    fn hear(self: Arc<Self>, changes: Vec<Change>) {
+        let mut held = self.held();
+        let mut news = Vec::new();
+        for (key, value) in changes {
+            if held.take_over(&key, value.as_deref()) {
+                news.push(key);
+            }
+        }
+        self.archive(held, news);
+    }
+
+    fn hear_all(self: Arc<Self>, entries: Vec<Change>) {
+        let known: BTreeSet<String> = entries.iter().map(|(key, _)| key.clone()).collect();
+        let gone = self.keys().into_iter().filter(|key| !known.contains(key)).map(|key| (key, None));
+        // What is gone first: it makes room.
+        let changes = gone.chain(entries).collect();
+        self.hear(changes);
+    }
+
+    fn tell_all(&self) {
+        let mut held = self.held();
+        let all: Vec<String> = held.entries.keys().cloned().collect();
+        held.untold.extend(all);
     }
 }
 
@@ -224,7 +308,7 @@ mod tests {
     #[test]
     fn tells_the_archive_once_until_it_has_been_read() {
         let archive = Arc::new(Told::default());
-        let notebook = Notebook::open(Notebook::scratch().name.clone(), Some(archive.clone()));
+        let notebook = Notebook::open(Notebook::scratch().name.clone(), Some(archive.clone()), None);
         let told = || archive.0.lock().unwrap().len();
 
         (0..1_000).for_each(|n| notebook.set("a", &[u8::try_from(n % 250).unwrap()]).unwrap());
@@ -235,5 +319,78 @@ mod tests {
         notebook.set("b", b"1").unwrap();
 
         assert_eq!(told(), 2);
+    }
+
+    /// Somebody who shares notebooks, and does nothing by itself.
+    struct Idle;
+
+    impl Exchange for Idle {
+        fn join(&self, _: Arc<dyn SharedPages>) {}
+    }
+
+    fn shared() -> Arc<Notebook> {
+        Notebook::open(Notebook::scratch().name.clone(), None, Some(&Idle))
+    }
+
+    fn change(key: &str, value: Option<&[u8]>) -> Change {
+        (key.to_owned(), value.map(<[u8]>::to_vec))
+    }
+
+    #[test]
+    fn tells_others_what_was_changed_here_and_not_what_was_heard() {
+        let notebook = shared();
+
+        notebook.set("a", b"1").unwrap();
+        Arc::clone(&notebook).hear(vec![change("b", Some(b"2"))]);
+
+        assert_eq!(notebook.untold(), [change("a", Some(b"1"))]);
+        assert!(notebook.untold().is_empty());
+        assert_eq!(notebook.get("b").as_deref(), Some(&b"2"[..]));
+    }
+
+    #[test]
+    fn keeps_what_is_not_told_yet_when_others_change_the_same() {
+        let notebook = shared();
+        notebook.set("a", b"1").unwrap();
+
+        Arc::clone(&notebook).hear(vec![change("a", Some(b"2"))]);
+        assert_eq!(notebook.get("a").as_deref(), Some(&b"1"[..]));
+        let untold = notebook.untold();
+        notebook.keep(untold);
+        Arc::clone(&notebook).hear_all(vec![change("a", Some(b"3"))]);
+
+        assert_eq!(notebook.untold(), [change("a", Some(b"1"))]);
+    }
+
+    #[test]
+    fn has_after_all_was_heard_what_others_have_and_what_is_not_told_yet() {
+        let notebook = shared();
+        (0..1_024).for_each(|n| notebook.set(&format!("{n:04}"), b"").unwrap());
+        notebook.untold();
+        notebook.set("0007", b"mine").unwrap();
+
+        Arc::clone(&notebook).hear_all(vec![change("new", Some(b"theirs")), change("0003", Some(b""))]);
+
+        assert_eq!(notebook.keys(), ["0003", "0007", "new"]);
+    }
+
+    #[test]
+    fn takes_no_more_of_others_than_it_would_of_its_own() {
+        let notebook = shared();
+        let strange = [change("", Some(b"1")), change("a", Some(&[0; 4_097])), change("b", Some(b"2"))];
+
+        Arc::clone(&notebook).hear(strange.to_vec());
+
+        assert_eq!(notebook.keys(), ["b"]);
+    }
+
+    #[test]
+    fn has_what_others_noted_written_behind_as_well() {
+        let archive = Arc::new(Told::default());
+        let notebook = Notebook::open(Notebook::scratch().name.clone(), Some(archive), Some(&Idle));
+
+        Arc::clone(&notebook).hear(vec![change("kept", None), change("b", Some(b"2")), change("c", None)]);
+
+        assert_eq!(notebook.take(), [change("b", Some(b"2")), change("kept", None)]);
     }
 }

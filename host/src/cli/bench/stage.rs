@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use backstop::client::{Backstop, strategy_named};
-use backstop::config::{Config, ProviderConfig};
+use backstop::client::Backstop;
+use backstop::config::{Config, ProviderConfig, strategy_named};
 use backstop::scripted::{Answer, Reply, Script, ScriptedProvider};
 use backstop::types::{NanoUsd, Price};
 

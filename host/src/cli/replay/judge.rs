@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use backstop::accounting::recording::{Decided, Panel};
-use backstop::client::{BuildError, strategy_named};
-use backstop::config::{SandboxConfig, StrategyRef};
+use backstop::config::{SandboxConfig, StrategyNameError, StrategyRef, strategy_named};
 use backstop::strategy::{Strategy, StrategyFault};
 use backstop::types::{Ask, Verdict};
 use serde_json::{Map, Value};
@@ -68,7 +67,7 @@ impl Judges {
         strategy: Option<&str>,
         options: Option<Map<String, Value>>,
         sandbox: SandboxConfig,
-    ) -> Result<Self, BuildError> {
+    ) -> Result<Self, StrategyNameError> {
         Ok(Self { strategy: strategy.map(strategy_named).transpose()?, options, sandbox, made: Vec::new() })
     }
 

@@ -13,7 +13,7 @@ use super::super::{ask, setup, table};
 
 /// Inspects.
 pub(super) fn run(args: &NamedArgs, file: Option<PathBuf>) -> anyhow::Result<Exit> {
-    let strategy = backstop::client::strategy_named(&args.strategy)?;
+    let strategy = backstop::config::strategy_named(&args.strategy)?;
     let inspection = inspect(&strategy, &setup::sandbox(file))?;
     if args.json {
         ask::print_json(&serde_json::to_value(&inspection)?)?;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
-use backstop::client::strategy_named;
+use backstop::config::strategy_named;
 use backstop::config::{self, Sources, StrategyRef};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};

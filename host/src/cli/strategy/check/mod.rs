@@ -22,7 +22,7 @@ pub(super) use report::Report;
 
 /// Checks.
 pub(super) fn run(args: &NamedArgs, file: Option<PathBuf>) -> anyhow::Result<Exit> {
-    let strategy = backstop::client::strategy_named(&args.strategy)?;
+    let strategy = backstop::config::strategy_named(&args.strategy)?;
     conclude(&examine(&strategy, &setup::sandbox(file)), args.json)
 }
 
