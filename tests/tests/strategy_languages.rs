@@ -200,8 +200,8 @@ fn names_the_line_that_lets_an_interpreter_in() {
     assert_ok(&taken);
 }
 
-/// A JavaScript strategy that does what a request's label says, and else what the project's own does.
-const MISBEHAVING: &str = r#"
+/// A strategy that does what a request's label says, and else what the project's own does.
+const MISBEHAVING_JAVASCRIPT: &str = r#"
 import { about, choose as own } from "./strategy.js";
 
 const kept = [];
@@ -227,16 +227,87 @@ export const choose = {
 };
 "#;
 
-/// The component of a JavaScript project with this in place of its strategy.
-fn javascript(project: &str, main: &str) -> PathBuf {
-    JAVASCRIPT.require_compilers();
-    assert_ok(&backstop(&["strategy", "new", project, "--lang", "js"]));
+/// The same in Python, behind the project's own.
+const MISBEHAVING_PYTHON: &str = r#"
+import time
+
+Own, kept = Choose, []
+
+
+def recurse(n):
+    return recurse(n + 1) + 1
+
+
+class Choose(Own):
+    def next(self, ask):
+        mode = dict(ask.labels).get("mode")
+        while mode == "loop":
+            pass
+        while mode == "grow":
+            kept.append(bytearray(1 << 20))
+        if mode == "recurse":
+            return recurse(0)
+        if mode == "throw":
+            raise ValueError("no")
+        if mode == "clock":
+            return Decision(Verdict_Attempt(Attempt(int(time.time()) % 2, 0, None, None)), None, b"")
+        if mode == "nothing":
+            return None
+        if mode == "nobody":
+            return Decision(Verdict_Attempt(Attempt(9, 0, None, None)), None, b"")
+        if mode == "no number":
+            return Decision(Verdict_Attempt(Attempt("first", 0, None, None)), None, b"")
+        if mode == "long note":
+            return Decision(Verdict_GiveUp(), None, bytes(1 << 20))
+        return super().next(ask)
+"#;
+
+/// The same in C, behind the project's own, whose `next` is called `own_next`.
+const MISBEHAVING_C: &str = r#"
+static volatile uint32_t asked;
+
+static uint32_t recurse(uint32_t n) {
+  volatile uint32_t kept[64] = {n};
+  return recurse(n + 1) + kept[n % 64];
+}
+
+void exports_backstop_strategy_choose_next(exports_backstop_strategy_choose_ask_t *ask,
+                                           exports_backstop_strategy_choose_decision_t *ret) {
+  char mode[16] = "";
+  for (size_t i = 0; i < ask->labels.len; i++) {
+    described_strategy_string_t text = ask->labels.ptr[i].f1;
+    memcpy(mode, text.ptr, text.len < 15 ? text.len : 15);
+  }
+  own_next(ask, ret);
+  if (strcmp(mode, "loop") == 0) for (;;) asked++;
+  if (strcmp(mode, "grow") == 0) for (;;) *(volatile char *)malloc(1 << 20) = 1;
+  if (strcmp(mode, "recurse") == 0) asked = recurse(0);
+  if (strcmp(mode, "abort") == 0) abort();
+  if (strcmp(mode, "nobody") == 0) ret->verdict.val.attempt.target = 9;
+  if (strcmp(mode, "wild pointer") == 0) ret->reason.val = (described_strategy_string_t){(uint8_t *)0xfffffff0, 64};
+  if (strcmp(mode, "not UTF-8") == 0) ret->reason.val.ptr[0] = 0xff;
+  if (strcmp(mode, "long note") == 0) ret->note.ptr = malloc(1 << 20), ret->note.len = 1 << 20;
+}
+"#;
+
+/// The component of a project in which something was changed, and was not found fit, perhaps.
+fn changed(language: &Language, project: &str, change: impl FnOnce(&Path)) -> PathBuf {
+    language.require_compilers();
+    assert_ok(&backstop(&["strategy", "new", project, "--lang", language.name]));
     let dir = HOME.join(project);
-    fs::write(dir.join("main.js"), main).unwrap();
-    let package = fs::read_to_string(dir.join("package.json")).unwrap();
-    fs::write(dir.join("package.json"), package.replace(r#""main": "strategy.js""#, r#""main": "main.js""#)).unwrap();
+    change(&dir);
     let _ = backstop(&["strategy", "build", project]);
     dir.join(format!("{project}.wasm"))
+}
+
+/// The component of a JavaScript project with this in place of its strategy.
+fn javascript(project: &str, main: &str) -> PathBuf {
+    changed(&JAVASCRIPT, project, |dir| {
+        fs::write(dir.join("main.js"), main).unwrap();
+        let package = fs::read_to_string(dir.join("package.json")).unwrap();
+        let package = package.replace(r#""main": "strategy.js""#, r#""main": "main.js""#);
+        fs::write(dir.join("package.json"), package).unwrap();
+    })
 }
 
 async fn with_strategy<F>(component: PathBuf, transport: &Arc<Simulated<F>>) -> Backstop
@@ -256,11 +327,9 @@ where
     builder.strategy(&component.display().to_string()).build().await.unwrap()
 }
 
-// RELIABILITY 57 to 59
-#[tokio::test(start_paused = true)]
-async fn answers_the_request_whatever_a_strategy_in_javascript_does() {
-    let component = javascript("misbehaving", MISBEHAVING);
-    for mode in ["loop", "grow", "recurse", "throw", "clock", "nothing", "nobody", "no number", "long note"] {
+/// Asks once in each of the ways to misbehave, and once more.
+async fn answers_whatever_it_does(component: PathBuf, modes: &[&str]) {
+    for &mode in modes {
         let transport = Simulated::new(|_, _| Fate::Answer(Duration::ZERO));
         let backstop = with_strategy(component.clone(), &transport).await;
 
@@ -276,6 +345,62 @@ async fn answers_the_request_whatever_a_strategy_in_javascript_does() {
         backstop.chat(ChatRequest::ask("hi")).await.expect(mode);
         assert_eq!(backstop.routes()[0].health.in_a_row, 0, "{mode}");
     }
+}
+
+/// Asks until it is left alone, and loads it again.
+async fn is_left_alone_after_five_faults(component: PathBuf) {
+    let transport = Simulated::new(|_, _| Fate::Answer(Duration::ZERO));
+    let backstop = with_strategy(component, &transport).await;
+
+    for _ in 0..7 {
+        backstop.chat(ChatRequest::ask("hi").with_label("mode", "loop")).await.unwrap();
+    }
+    let health = backstop.routes()[0].health;
+    backstop.reload_strategy("default").await.unwrap();
+
+    assert_eq!(health, StrategyHealth { faults: 5, in_a_row: 5, quarantined: true });
+    assert_eq!(transport.count("a"), 7);
+    assert!(!backstop.routes()[0].health.quarantined);
+}
+
+// RELIABILITY 57 to 59, 61
+#[tokio::test(start_paused = true)]
+async fn answers_the_request_whatever_a_strategy_in_javascript_does() {
+    let component = javascript("misbehaving", MISBEHAVING_JAVASCRIPT);
+    let modes = ["loop", "grow", "recurse", "throw", "clock", "nothing", "nobody", "no number", "long note"];
+
+    answers_whatever_it_does(component.clone(), &modes).await;
+
+    is_left_alone_after_five_faults(component).await;
+}
+
+// RELIABILITY 57 to 59, 61
+#[tokio::test(start_paused = true)]
+async fn answers_the_request_whatever_a_strategy_in_python_does() {
+    let component = changed(&PYTHON, "misbehaving-python", |dir| {
+        let own = fs::read_to_string(dir.join("strategy.py")).unwrap();
+        fs::write(dir.join("strategy.py"), own + MISBEHAVING_PYTHON).unwrap();
+    });
+    let modes = ["loop", "grow", "recurse", "throw", "clock", "nothing", "nobody", "no number", "long note"];
+
+    answers_whatever_it_does(component.clone(), &modes).await;
+
+    is_left_alone_after_five_faults(component).await;
+}
+
+// RELIABILITY 57 to 59, 61
+#[tokio::test(start_paused = true)]
+async fn answers_the_request_whatever_a_strategy_in_c_does() {
+    let component = changed(&C, "misbehaving-c", |dir| {
+        let own = fs::read_to_string(dir.join("strategy.c")).unwrap();
+        let own = own.replace("void exports_backstop_strategy_choose_next(", "static void own_next(");
+        fs::write(dir.join("strategy.c"), own + MISBEHAVING_C).unwrap();
+    });
+    let modes = ["loop", "grow", "recurse", "abort", "nobody", "wild pointer", "not UTF-8", "long note"];
+
+    answers_whatever_it_does(component.clone(), &modes).await;
+
+    is_left_alone_after_five_faults(component).await;
 }
 
 #[test]
