@@ -178,7 +178,9 @@ async fn nothing_is_unlimited_while_the_store_is_away_and_all_goes_on_when_it_is
     assert!(after.iter().all(|status| *status == 200), "{after:?}");
     sleep(Duration::from_millis(1_500)).await;
     for gateway in &gateways {
-        assert_eq!(spent(gateway).await, counted(&stage), "a store that has lost everything was told anew");
+        let (used, known) = (counted(&stage), spent(gateway).await);
+        println!("the provider counted {used}, this gateway has {known}");
+        assert_eq!(known, used, "a store that has lost everything was told anew");
     }
 }
 
@@ -223,6 +225,7 @@ async fn stays_within_the_limit_whatever_the_store_forgets() {
         let all = load(&gateways, 4, Duration::from_secs(6)).await.0;
         assert!(last.is_some() || all.contains(&402), "run {run}: the money was never used up");
         assert!(counted(&stage) <= LIMIT, "run {run}: {}", counted(&stage));
+        println!("run {run}: the provider counted {} of {LIMIT}", counted(&stage));
         // No false refusals either: but for less than a worst case each, everything was spent.
         assert!(counted(&stage) >= LIMIT - 40 * COST, "run {run}: only {} of {LIMIT}", counted(&stage));
     }
@@ -267,6 +270,7 @@ async fn charges_what_a_killed_gateway_held_and_no_more() {
         // Each of the dead may have held some.
         held += 200 * COST;
         assert!(charged <= used_then + held, "kill {kill}: {charged} is charged for {used_then}");
+        println!("kill {kill}: the provider counted {used_then}, {charged} is charged");
         gateways.insert(0, next);
     }
     let (a, b) = (spent(&gateways[0]).await, spent(&gateways[1]).await);

@@ -309,6 +309,19 @@ async fn remembers_across_restarts_where_there_is_a_store() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn is_told_to_the_last_outcome_also_when_it_decides_no_more() {
+    let Learner { backstop, learning, notes } = Learner::new(config(all_powers()), |_, _| Fate::Answer(AT_ONCE)).await;
+    for _ in 0..500 {
+        backstop.chat(ChatRequest::ask("hi")).await.unwrap();
+    }
+
+    drop(backstop);
+    learning.settle();
+
+    assert_eq!(notes.outcomes().len(), 500);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn remembers_from_one_run_of_the_program_to_the_next() {
     let stage = Stage::new([("alpha", Answer::new("yes").into())]).await;
     std::fs::copy(prebuilt("witness"), stage.home().join("witness.wasm")).unwrap();

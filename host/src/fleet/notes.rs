@@ -59,20 +59,20 @@ struct Passed {
 struct Heard {
     store: String,
     latest: u64,
-    scope: Scope,
+    extent: Extent,
     refused: u64,
     changes: Vec<Change>,
 }
 
 /// What an answer tells of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Scope {
+enum Extent {
     /// The store knows nothing of the notebook, and was told nothing.
-    None,
+    Nothing,
     /// All there is.
     All,
     /// What has changed.
-    Some,
+    Changes,
 }
 
 impl SharedNotes {
@@ -167,7 +167,7 @@ impl Passed {
     }
 
     fn talk(&mut self, store: &mut SharedStore, script: &Script, random: &Random) -> Result<(), SharedError> {
-        if self.exchange(store, script, None)? == Scope::None {
+        if self.exchange(store, script, None)? == Extent::Nothing {
             // Nobody has told it anything yet, or it has lost it.
             self.notebook.tell_all();
             self.exchange(store, script, Some(random.next()))?;
@@ -181,7 +181,7 @@ impl Passed {
         store: &mut SharedStore,
         script: &Script,
         beginning: Option<u64>,
-    ) -> Result<Scope, SharedError> {
+    ) -> Result<Extent, SharedError> {
         let untold = self.notebook.untold();
         let beginning = beginning.map(|number| format!("{number:016x}")).unwrap_or_default();
         let mut arguments =
@@ -198,15 +198,15 @@ impl Passed {
                 return Err(error);
             }
         };
-        let Heard { store, latest, scope, refused, changes } = heard;
+        let Heard { store, latest, extent, refused, changes } = heard;
         self.heard = (store, latest);
-        match scope {
-            Scope::Some => Arc::clone(&self.notebook).hear(changes),
-            Scope::All => Arc::clone(&self.notebook).hear_all(changes),
-            Scope::None => self.notebook.keep(untold),
+        match extent {
+            Extent::Changes => Arc::clone(&self.notebook).hear(changes),
+            Extent::All => Arc::clone(&self.notebook).hear_all(changes),
+            Extent::Nothing => self.notebook.keep(untold),
         }
         self.note(refused);
-        Ok(scope)
+        Ok(extent)
     }
 
     /// Says once that there is no room.
@@ -222,12 +222,12 @@ impl Passed {
 impl Heard {
     /// Reads an answer; `None` where it is none. What others note is looked over by the notebook; keys that are no text are nobody's.
     fn read(answer: &[Vec<u8>]) -> Option<Self> {
-        let [store, latest, scope, refused, rest @ ..] = answer else { return None };
+        let [store, latest, extent, refused, rest @ ..] = answer else { return None };
         let (entries, []) = rest.as_chunks::<3>() else { return None };
-        let scope = match &**scope {
-            b"none" => Scope::None,
-            b"all" => Scope::All,
-            b"some" => Scope::Some,
+        let extent = match &**extent {
+            b"none" => Extent::Nothing,
+            b"all" => Extent::All,
+            b"some" => Extent::Changes,
             _ => return None,
         };
         // The latest word on a key counts.
@@ -236,13 +236,13 @@ impl Heard {
             let value = (is_set == b"1").then(|| value.clone());
             changes.extend(str::from_utf8(key).ok().map(|key| (key.to_owned(), value)));
         }
-        if scope == Scope::All {
+        if extent == Extent::All {
             changes.retain(|_, value| value.is_some());
         }
         Some(Self {
             store: str::from_utf8(store).ok()?.to_owned(),
             latest: str::from_utf8(latest).ok()?.parse().ok()?,
-            scope,
+            extent,
             refused: str::from_utf8(refused).ok()?.parse().ok()?,
             changes: changes.into_iter().collect(),
         })
@@ -267,7 +267,7 @@ mod tests {
     fn reads_what_others_have_changed() {
         let heard = Heard::read(&bytes(&["s", "12", "some", "0", "b", "1", "x", "a", "0", ""])).unwrap();
 
-        assert_eq!((heard.latest, heard.scope, heard.refused), (12, Scope::Some, 0));
+        assert_eq!((heard.latest, heard.extent, heard.refused), (12, Extent::Changes, 0));
         assert_eq!(heard.changes, [("a".to_owned(), None), ("b".to_owned(), Some(b"x".to_vec()))]);
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use crate::accounting::{Archive, Exchange, NotebookName};
 
 use super::notebook::Notebook;
-use super::outcomes::Outcomes;
+use super::outcomes::{End, Outcomes};
 
 /// What the strategies of one host learn.
 #[derive(Default)]
@@ -14,7 +14,13 @@ pub struct Learning {
     archive: Option<Arc<dyn Archive>>,
     exchange: Option<Arc<dyn Exchange>>,
     notebooks: Mutex<HashMap<NotebookName, Arc<Notebook>>>,
-    listening: Mutex<Vec<Weak<Outcomes>>>,
+    listening: Mutex<Vec<Listener>>,
+}
+
+/// A strategy that is told outcomes, until nobody can add any and all of them are told.
+struct Listener {
+    outcomes: Weak<Outcomes>,
+    end: Arc<End>,
 }
 
 impl Learning {
@@ -39,8 +45,15 @@ impl Learning {
     /// Waits until strategies have been told of all that has ended so far. Blocks: not for a thread that serves requests. A process
     /// calls it before it closes its archive, tests before they look.
     pub fn settle(&self) {
-        let listening: Vec<_> = lock(&self.listening).iter().filter_map(Weak::upgrade).collect();
-        listening.iter().for_each(|outcomes| outcomes.settle());
+        let all: Vec<_> =
+            lock(&self.listening).iter().map(|one| (one.outcomes.upgrade(), Arc::clone(&one.end))).collect();
+        for (outcomes, end) in all {
+            match outcomes {
+                Some(outcomes) => outcomes.settle(),
+                // It decides no more, and is told the rest.
+                None => end.wait(),
+            }
+        }
     }
 
     /// The notebook of a strategy on a route; the same for all who ask. Blocks where it is opened.
@@ -53,8 +66,8 @@ impl Learning {
     /// Takes note that somebody is told outcomes.
     pub(crate) fn listens(&self, outcomes: &Arc<Outcomes>) {
         let mut listening = lock(&self.listening);
-        listening.retain(|other| other.strong_count() > 0);
-        listening.push(Arc::downgrade(outcomes));
+        listening.retain(|Listener { end, .. }| !end.has_come());
+        listening.push(Listener { outcomes: Arc::downgrade(outcomes), end: Arc::clone(outcomes.end()) });
     }
 }
 

@@ -8,7 +8,8 @@
 //!
 //! Everything that comes from a guest is hostile until `nonsense` has seen it. A guest has no powers but the question and what the
 //! operator grants it: `powers` answers the contract's own (`notebook` and `logbook` are behind them, and other instances behind
-//! [`Exchange`](crate::accounting::Exchange)), `wasi` what toolchains import, and the rest is refused or traps. A strategy that was granted `observe` is told outcomes by [`Outcomes`].
+//! [`Exchange`](crate::accounting::Exchange)), `wasi` what toolchains import, and the rest is refused or traps. A strategy that was
+//! granted `observe` is told outcomes by [`Outcomes`].
 
 mod supervised;
 mod declared_order;

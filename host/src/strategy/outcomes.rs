@@ -4,9 +4,10 @@
 //! reads, adds and writes loses nothing; on a thread of its own, since a guest's call may take a second at the worst, for which no
 //! worker of the runtime should stand still. Strategies that are told nothing have neither queue nor thread.
 
-use std::sync::Arc;
+use std::convert::Infallible;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, TrySendError, channel, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -24,7 +25,11 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Outcomes {
     queue: SyncSender<Note>,
     left_out: AtomicU64,
+    end: Arc<End>,
 }
+
+/// The end of a thread that tells outcomes, which comes when nobody can add any and all of them are told.
+pub(super) struct End(Mutex<Receiver<Infallible>>);
 
 enum Note {
     Outcome(Box<Observation>),
@@ -39,10 +44,14 @@ impl Outcomes {
             return None;
         }
         let (queue, notes) = sync_channel(WAITING);
+        let (running, end) = channel();
         let told = Arc::clone(strategy);
-        let thread = thread::Builder::new().name("strategy-outcomes".to_owned()).spawn(move || tell_all(&told, &notes));
-        match thread {
-            Ok(_) => Some(Arc::new(Self { queue, left_out: AtomicU64::new(0) })),
+        let tell = move || tell_all(&told, &notes, running);
+        match thread::Builder::new().name("strategy-outcomes".to_owned()).spawn(tell) {
+            Ok(_) => {
+                let end = Arc::new(End(Mutex::new(end)));
+                Some(Arc::new(Self { queue, left_out: AtomicU64::new(0), end }))
+            }
             Err(error) => {
                 tracing::error!(strategy = strategy.strategy().name(), %error, "the strategy is told no outcomes");
                 None
@@ -61,6 +70,11 @@ impl Outcomes {
         }
     }
 
+    /// When it has ended, which may be later than it is dropped.
+    pub(super) fn end(&self) -> &Arc<End> {
+        &self.end
+    }
+
     /// Waits until all that was told so far has reached the strategy, for a while at most.
     pub(super) fn settle(&self) {
         let (done, is_done) = sync_channel(1);
@@ -70,7 +84,24 @@ impl Outcomes {
     }
 }
 
-fn tell_all(strategy: &Supervised, notes: &Receiver<Note>) {
+impl End {
+    /// Whether it has come.
+    pub(super) fn has_come(&self) -> bool {
+        self.receiver().try_recv() == Err(TryRecvError::Disconnected)
+    }
+
+    /// Waits for it, for a while at most.
+    pub(super) fn wait(&self) {
+        let _ = self.receiver().recv_timeout(PATIENCE);
+    }
+
+    fn receiver(&self) -> std::sync::MutexGuard<'_, Receiver<Infallible>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells what comes until nothing more can. `_running` is dropped then.
+fn tell_all(strategy: &Supervised, notes: &Receiver<Note>, _running: Sender<Infallible>) {
     while let Ok(note) = notes.recv() {
         match note {
             Note::Outcome(outcome) => strategy.observe(&outcome),
