@@ -65,7 +65,7 @@ impl Home {
 #[tokio::test(flavor = "multi_thread")]
 async fn gives_the_same_result_for_the_same_seed_to_the_bit_on_one_thread_and_on_two() {
     let home = Home::with(OUTAGE);
-    let words = "scenario.toml --strategy smart --strategy hedging --strategy round-robin --json";
+    let words = "scenario.toml --strategy smart --strategy hedging --strategy round-robin --strategy bandit --json";
 
     let [one, again, other] = [
         home.simulate(&format!("{words} --threads 1")).await,

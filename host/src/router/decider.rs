@@ -67,8 +67,7 @@ impl Decider {
         let targets: Vec<_> = roster.iter().map(|seat| seat.roster.clone()).collect();
         let strategy = Strategy::load_for(route, &named, &targets, sandbox, learning)?;
         let supervised = Arc::new(Supervised::new(strategy));
-        let outcomes = Outcomes::of(&supervised);
-        outcomes.iter().for_each(|outcomes| learning.listens(outcomes));
+        let outcomes = learning.outcomes(&supervised);
         Ok(Self { name: named.source.name(), named, stamp, supervised, outcomes, panel: OnceLock::new() })
     }
 

@@ -10,6 +10,7 @@ use crate::clock::{Clock, Moment};
 use crate::config::Config;
 use crate::config::scenario::{Contender, Scenario};
 use crate::random::Random;
+use crate::strategy::Learning;
 
 use super::SimulateError;
 use super::arrivals::Arrivals;
@@ -40,6 +41,7 @@ pub(super) fn run(scenario: &Scenario, contender: &Contender, seed: u64) -> Resu
         .seed(host_seed)
         .record_sink(Arc::clone(&tally) as _)
         .kept_records(0)
+        .learning(Arc::new(Learning::in_memory().told_at_once()))
         .build();
     let backstop = runtime.block_on(building).map_err(failed)?;
     let questions: Vec<Questions> = scenario.traffic.iter().map(|traffic| Questions::of(traffic, &seeds)).collect();

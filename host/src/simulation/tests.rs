@@ -72,7 +72,7 @@ fn json(outcomes: &[Outcome]) -> String {
 
 #[test]
 fn the_same_seed_brings_the_same_outcomes_on_however_many_threads() {
-    let strategies = ["smart", "hedging", "round-robin", "cost"];
+    let strategies = ["smart", "hedging", "round-robin", "cost", "bandit"];
 
     let one = simulated(EVERYTHING, &strategies, 7, NonZeroUsize::MIN);
     let again = simulated(EVERYTHING, &strategies, 7, TWO);

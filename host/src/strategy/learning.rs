@@ -7,12 +7,15 @@ use crate::accounting::{Archive, Exchange, NotebookName};
 
 use super::notebook::Notebook;
 use super::outcomes::{End, Outcomes};
+use super::supervised::Supervised;
 
 /// What the strategies of one host learn.
 #[derive(Default)]
 pub struct Learning {
     archive: Option<Arc<dyn Archive>>,
     exchange: Option<Arc<dyn Exchange>>,
+    /// Whether outcomes are told by whoever has them.
+    is_told_at_once: bool,
     notebooks: Mutex<HashMap<NotebookName, Arc<Notebook>>>,
     listening: Mutex<Vec<Listener>>,
 }
@@ -42,6 +45,13 @@ impl Learning {
         Self { exchange: Some(exchange), ..self }
     }
 
+    /// Strategies are told of outcomes by whoever has them, before anything else happens. For simulations on one thread, which then
+    /// go the same way each time.
+    #[must_use]
+    pub fn told_at_once(self) -> Self {
+        Self { is_told_at_once: true, ..self }
+    }
+
     /// Waits until strategies have been told of all that has ended so far. Blocks: not for a thread that serves requests. A process
     /// calls it before it closes its archive, tests before they look.
     pub fn settle(&self) {
@@ -63,11 +73,19 @@ impl Learning {
         Arc::clone(lock(&self.notebooks).entry(name.clone()).or_insert_with(open))
     }
 
-    /// Takes note that somebody is told outcomes.
-    pub(crate) fn listens(&self, outcomes: &Arc<Outcomes>) {
+    /// Where a strategy is told outcomes; `None` where it does not want them, or the system has no thread left.
+    pub(crate) fn outcomes(&self, strategy: &Arc<Supervised>) -> Option<Arc<Outcomes>> {
+        if !strategy.strategy().observes() {
+            return None;
+        }
+        if self.is_told_at_once {
+            return Some(Outcomes::at_once(strategy));
+        }
+        let (outcomes, end) = Outcomes::behind(strategy)?;
         let mut listening = lock(&self.listening);
         listening.retain(|Listener { end, .. }| !end.has_come());
-        listening.push(Listener { outcomes: Arc::downgrade(outcomes), end: Arc::clone(outcomes.end()) });
+        listening.push(Listener { outcomes: Arc::downgrade(&outcomes), end: Arc::new(end) });
+        Some(outcomes)
     }
 }
 
